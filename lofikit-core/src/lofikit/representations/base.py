@@ -1,0 +1,145 @@
+"""The interface of a representation: samples as frames, and frames as samples again."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from lofikit.options import Options
+
+Samples = NDArray[np.float32]
+Frames = NDArray[Any]
+"""float32 values or int32 class ids, shape (batch, time, size)."""
+
+
+class FrameSpec(Options):
+    """What the frames of a representation look like; all that a model knows of it.
+
+    Attributes:
+        sample_rate: Rate of the samples in Hz.
+        hop: Samples from one frame to the next.
+        size: Values a frame.
+        levels: Number of classes, if the values are class ids; ``None`` for real values.
+        ordinal: Whether neighbouring class ids stand for neighbouring values (as in mu-law).
+    """
+
+    sample_rate: int = Field(gt=0)
+    hop: int = Field(gt=0)
+    size: int = Field(gt=0)
+    levels: int | None = Field(None, gt=1)
+    ordinal: bool = True
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second."""
+        return self.sample_rate / self.hop
+
+
+class Decoder(ABC):
+    """Turns frames into samples as they come, for a batch of streams."""
+
+    @abstractmethod
+    def push(self, frames: Frames) -> Samples:
+        """Takes frames (batch, time, size) and returns the samples that are now final.
+
+        Returns:
+            Samples (batch, n); ``n`` may be 0 while the decoder waits for more.
+        """
+
+    @abstractmethod
+    def flush(self) -> Samples:
+        """Returns the samples (batch, n) still held back, and ends the stream."""
+
+
+class Representation(ABC):
+    """Samples as frames and back.
+
+    Frames lie on a regular grid: frame ``t`` is made of the ``window`` samples that start at
+    ``t * hop``, and of nothing else. So any stretch of a clip can be encoded by itself, and
+    gives the frames that the whole clip would give.
+
+    Args:
+        config: The representation's options.
+        sample_rate: Rate of the samples in Hz.
+    """
+
+    def __init__(self, config: Any, sample_rate: int) -> None:
+        self.config = config
+        self.sample_rate = sample_rate
+
+    @property
+    @abstractmethod
+    def spec(self) -> FrameSpec:
+        """What the frames look like."""
+
+    @property
+    def window(self) -> int:
+        """Samples that one frame is made of; the hop, unless frames overlap."""
+        return self.spec.hop
+
+    @abstractmethod
+    def encode(self, samples: Samples) -> Frames:
+        """Returns the frames of all whole windows in ``samples``; nothing is padded.
+
+        Args:
+            samples: float32 in [-1, 1], shape (batch, n).
+
+        Returns:
+            Frames of shape (batch, 1 + (n - window) // hop, size), or (batch, 0, size) if
+            ``n < window``: float32, or int32 where ``spec.levels`` is set.
+        """
+
+    @abstractmethod
+    def decoder(self, batch: int = 1) -> Decoder:
+        """Returns a new streaming decoder for ``batch`` streams.
+
+        Fed with the frames of ``encode(x)``, all its samples together are ``x`` within the
+        representation's tolerance, except for the first and the last ``window - hop`` samples,
+        which lack the frames that overlap them.
+        """
+
+    @property
+    def tolerance(self) -> float:
+        """Largest absolute error of a round trip of samples in [-1, 1]."""
+        return 1e-5
+
+    def samples_for(self, frames: int) -> int:
+        """Returns how many samples make ``frames`` frames."""
+        return self.window + (frames - 1) * self.spec.hop if frames > 0 else 0
+
+    def encode_clip(self, samples: Samples) -> Frames:
+        """Returns frames that cover every sample, zeros being added at both ends.
+
+        Args:
+            samples: Shape (batch, n).
+        """
+        n, hop, overlap = samples.shape[1], self.spec.hop, self.window - self.spec.hop
+        frames = -(-(n + overlap) // hop)
+        after = self.samples_for(frames) - n - overlap
+        return self.encode(np.pad(samples, ((0, 0), (overlap, after))))
+
+    def decode_clip(self, frames: Frames, length: int) -> Samples:
+        """Returns the ``length`` samples (batch, length) that :meth:`encode_clip` was given."""
+        decoder = self.decoder(frames.shape[0])
+        samples = np.concatenate([decoder.push(frames), decoder.flush()], axis=1)
+        overlap = self.window - self.spec.hop
+        return samples[:, overlap : overlap + length]
+
+    # A representation may itself be trained (a learned codec): it then overrides these three.
+
+    def fit(self, samples: list[Samples], seed: int) -> None:
+        """Learns from training clips, each of shape (n,). The default learns nothing.
+
+        Called once when a run starts, with the clips of the training split only.
+        """
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Returns what was learned, as named arrays; stored in the run."""
+        return {}
+
+    def load_state(self, state: dict[str, NDArray[Any]]) -> None:
+        """Takes back what :meth:`state` gave."""
