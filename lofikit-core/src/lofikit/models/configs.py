@@ -1,0 +1,108 @@
+"""Options of the paper's three models, the same in every backend.
+
+A backend derives from these and adds its own (a device, a precision), so that a recipe serves
+any backend and weights can cross. The paper is Xu and Swar, "Lo-Fi Music Generation with
+Sequential Models".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lofikit.options import Options, option
+
+Activation = Literal[
+    "linear",
+    "relu",
+    "tanh",
+    "sigmoid",
+    "elu",
+    "selu",
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "softplus",
+    "leaky_relu",
+]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class CausalConfig(Options):
+    """Options that all models of one frame after the other share."""
+
+    targets: Literal["all", "last"] = option(
+        "all",
+        "Positions of a chunk that are learned from: every one, or the last alone (the paper's).",
+    )
+    embedding: int = option(
+        0,
+        "Width of a learned embedding of each class; 0 feeds classes as numbers in [-1, 1].",
+        unit="values",
+        ge=0,
+    )
+    input_noise: float = option(
+        0.0,
+        "Standard deviation of Gaussian noise added to real-valued inputs while training, "
+        "against drift when predictions are fed back.",
+        unit="full scale",
+        ge=0.0,
+        le=1.0,
+    )
+
+
+class TCNConfig(CausalConfig):
+    """Options of the temporal convolutional network (paper: model 3; block: keras-tcn's)."""
+
+    window: int = option(
+        512, "Inputs of a training example (the paper's 512).", unit="frames", ge=1
+    )
+    filters: int = option(64, "Filters of each convolution.", ge=1)
+    kernel_size: int = option(2, "Taps of each convolution (the paper's 2 to 8).", ge=1)
+    dilations: tuple[Positive, ...] = option(
+        (1, 2, 4, 8, 16, 32),
+        "Dilation of each residual block of a stack.",
+        unit="frames",
+        min_length=1,
+    )
+    stacks: int = option(1, "How often the dilations are repeated.", ge=1)
+    activation: Activation = option("tanh", "Activation of convolutions and blocks.")
+    skips: bool = option(True, "Sum the branches of all blocks instead of taking the last block.")
+    dropout: float = option(
+        0.0, "Share of channels dropped while training.", ge=0.0, lt=1.0
+    )
+
+    @property
+    def receptive_field(self) -> int:
+        """Past frames that a prediction depends on: 1 + 2 (k - 1) stacks sum(dilations)."""
+        return 1 + 2 * (self.kernel_size - 1) * self.stacks * sum(self.dilations)
+
+
+class LSTMConfig(CausalConfig):
+    """Options of the recurrent baseline (paper: model 1, 500 samples in, one out)."""
+
+    window: int = option(500, "Inputs of a training example.", unit="frames", ge=1)
+    units: int = option(128, "Units of each layer.", ge=1)
+    layers: int = option(1, "LSTM layers.", ge=1)
+    dropout: float = option(
+        0.0, "Share of outputs dropped after each layer while training.", ge=0.0, lt=1.0
+    )
+
+
+class Seq2SeqConfig(Options):
+    """Options of the encoder-decoder over frames (paper: model 2, 20 frames to 20)."""
+
+    block: int = option(
+        20, "Frames that the encoder reads, and the decoder writes.", unit="frames", ge=1
+    )
+    units: int = option(2048, "Units of the encoder and of the decoder.", ge=1)
+    dropout: float = option(
+        0.0, "Share of the code dropped while training.", ge=0.0, lt=1.0
+    )
+    input_noise: float = option(
+        0.0,
+        "Standard deviation of Gaussian noise added to real-valued inputs while training.",
+        unit="values of a frame",
+        ge=0.0,
+    )
