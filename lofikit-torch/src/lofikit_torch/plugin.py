@@ -1,0 +1,33 @@
+"""What lofikit-torch offers."""
+
+from __future__ import annotations
+
+from lofikit.hookspecs import Component, hookimpl
+
+
+@hookimpl
+def lofikit_components() -> list[Component]:
+    """Returns the paper's three models."""
+    return [
+        Component(
+            kind="model",
+            name="torch/tcn",
+            summary="Temporal convolutional network (the paper's third model).",
+            target="lofikit_torch.models:TorchTCN",
+            config="lofikit_torch.config:TorchTCNConfig",
+        ),
+        Component(
+            kind="model",
+            name="torch/lstm",
+            summary="Recurrent network, one frame after the other (the paper's first model).",
+            target="lofikit_torch.models:TorchLSTM",
+            config="lofikit_torch.config:TorchLSTMConfig",
+        ),
+        Component(
+            kind="model",
+            name="torch/seq2seq",
+            summary="LSTM encoder-decoder over blocks of frames (the paper's second model).",
+            target="lofikit_torch.models:TorchSeq2Seq",
+            config="lofikit_torch.config:TorchSeq2SeqConfig",
+        ),
+    ]
