@@ -129,6 +129,9 @@ class Reader:
                 block = self._file.read(size, dtype="float32", always_2d=True)
             except (soundfile.SoundFileError, RuntimeError) as error:
                 self.damage = f"decoding broke off: {_words(error)}"
+                for block in self._last_blocks(done):
+                    done += block.shape[1]
+                    yield block
                 break
             if not len(block):
                 break
@@ -142,6 +145,23 @@ class Reader:
             self.damage += (
                 f"; {done / self.rate:.2f} s of {self.claimed / self.rate:.2f} s decoded"
             )
+
+    def _last_blocks(self, done: int) -> Iterator[NDArray[np.float32]]:
+        """Yields what can still be had of a damaged file after its first ``done`` samples.
+
+        A read that fails gives nothing at all, so the file is read once more in small steps.
+        """
+        import soundfile
+
+        small = 1024
+        self._raw.seek(0)
+        with contextlib.suppress(soundfile.SoundFileError, RuntimeError):
+            again = soundfile.SoundFile(self._raw)
+            position = 0
+            while len(block := again.read(small, dtype="float32", always_2d=True)):
+                position += len(block)
+                if position > done:
+                    yield np.ascontiguousarray(block[max(0, len(block) - (position - done)) :].T)
 
     def close(self) -> None:
         """Closes the file."""

@@ -1,0 +1,109 @@
+"""Collecting clips from a source, and separating them, one bad clip never stopping the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lofikit.audio import AudioError, quiet_decoders, read
+from lofikit.errors import LofikitError
+from lofikit.library import Library
+from lofikit.separators.base import Separator
+from lofikit.sources.base import ClipFailure, Source
+
+Progress = Callable[[str], None]
+"""Called with the name of each clip that is done with."""
+
+
+@dataclass
+class Report:
+    """What became of each clip.
+
+    Attributes:
+        added: Names of new clips, or of clips that got stems.
+        known: How many were there already.
+        damaged: Name and damage of clips that were taken in part.
+        failed: Name and reason of clips that were not taken.
+    """
+
+    added: list[str] = field(default_factory=list)
+    known: int = 0
+    damaged: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+def collect(
+    source: Source, name: str, library: Library, progress: Progress = lambda _: None
+) -> Report:
+    """Puts the clips of a source into a library.
+
+    Args:
+        source: Where they come from.
+        name: The source's full name.
+        library: Where they go; what it holds already is not read again.
+        progress: Called as each clip is done with.
+
+    Returns:
+        What became of each clip.
+    """
+    known = library.known_keys(name)
+    report = Report(known=len(known))
+    with quiet_decoders():
+        for data in source.clips(known):
+            if data.key in known:
+                continue
+            if isinstance(data, ClipFailure):
+                report.failed.append((data.key, data.reason))
+            else:
+                try:
+                    clip, new = library.add(name, data)
+                except AudioError as error:
+                    report.failed.append((data.key, _without_name(error)))
+                else:
+                    if new:
+                        report.added.append(clip.name)
+                    else:
+                        report.known += 1
+                    if clip.damage and new:
+                        report.damaged.append((data.key, clip.damage))
+            progress(data.key)
+    return report
+
+
+def separate(
+    library: Library, separator: Separator, name: str, progress: Progress = lambda _: None
+) -> Report:
+    """Makes the stems of every clip that lacks them.
+
+    Args:
+        library: Holds the clips, and takes the stems beside them.
+        separator: Takes a clip apart.
+        name: The separator's full name; stems are named by its part after the slash.
+        progress: Called as each clip is done with.
+
+    Returns:
+        What became of each clip.
+    """
+    short = name.split("/")[1]
+    wanted = [f"{short}/{stem}" for stem in separator.stems]
+    report = Report()
+    with quiet_decoders():
+        for clip in library.clips:
+            if set(wanted) <= set(library.stems(clip)):
+                report.known += 1
+            else:
+                try:
+                    stems = separator.separate(read(library.path / clip.file))
+                    for stem in wanted:
+                        library.add_stem(clip, stem, stems[stem.partition("/")[2]])
+                except LofikitError as error:
+                    report.failed.append((clip.name, error.message))
+                else:
+                    report.added.append(clip.name)
+            progress(clip.name)
+    return report
+
+
+def _without_name(error: LofikitError) -> str:
+    """Drops the file's name that the message begins with: the report names it already."""
+    return error.message.partition(": ")[2] or error.message
