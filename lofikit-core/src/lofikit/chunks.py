@@ -1,0 +1,185 @@
+"""Chunks: runs of frames drawn from clips, and the split of clips into training and held back."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lofikit.errors import LibraryError, OptionError
+from lofikit.library import MIX
+from lofikit.options import Options, option
+from lofikit.representations.base import Frames, Representation, Samples
+from lofikit.samples import ClipSamples, SampleStore
+
+LOUDEST_GAIN = 30.0
+"""Silence is not raised to music: no clip is made louder than by this factor (30 dB)."""
+
+
+class DataConfig(Options):
+    """Which samples are trained on, and which are held back."""
+
+    sample_rate: int = option(
+        4410, "Rate that clips are resampled to (the paper's 4410).", unit="Hz", ge=100, le=192_000
+    )
+    stem: str = option(
+        MIX, "Stem that is trained on, as separator/stem, or mix for the clips themselves."
+    )
+    held_out: float = option(
+        0.15,
+        "Share of clips that is held back for validation; at least one, if there are two.",
+        unit="share of clips",
+        ge=0.0,
+        lt=1.0,
+    )
+    hold_out: tuple[str, ...] = option(
+        (), "Clips to hold back, by id or title (* stands for anything); instead of a share."
+    )
+    level: float | None = option(
+        -20.0, "Level that each clip is brought to; none leaves clips as they are.", unit="dBFS RMS"
+    )
+
+
+@dataclass(frozen=True)
+class Split:
+    """Clips to train on, and clips that are never trained on."""
+
+    training: tuple[ClipSamples, ...]
+    held_out: tuple[ClipSamples, ...]
+
+
+def split(clips: Sequence[ClipSamples], config: DataConfig) -> Split:
+    """Splits by clip, so that no window of a held-back clip is ever trained on.
+
+    A share is taken by a hash of the clips' ids: it is the same on every machine, and clips that
+    are added to a library later do not move others across.
+
+    Raises:
+        LibraryError: If nothing would be left to train on.
+        OptionError: If a clip to hold back is not there.
+    """
+    if config.hold_out:
+        held = {c.clip.id for name in config.hold_out for c in _named(clips, name)}
+    else:
+        order = sorted(clips, key=lambda c: hashlib.sha256(c.clip.id.encode()).digest())
+        count = round(config.held_out * len(clips))
+        if config.held_out > 0 and len(clips) > 1:
+            count = min(max(count, 1), len(clips) - 1)
+        held = {c.clip.id for c in order[:count]}
+    training = tuple(c for c in clips if c.clip.id not in held)
+    if not training:
+        raise LibraryError(
+            "all clips are held back, and none is left to train on",
+            "lower --held-out, or name fewer clips with --hold-out",
+        )
+    return Split(training, tuple(c for c in clips if c.clip.id in held))
+
+
+def _named(clips: Sequence[ClipSamples], name: str) -> list[ClipSamples]:
+    pattern = name.casefold()
+    found = [
+        c
+        for c in clips
+        if any(
+            fnmatch.fnmatchcase(text.casefold(), pattern)
+            for text in (c.clip.id, c.clip.id.rsplit("-", 1)[0], c.clip.title, c.clip.key)
+        )
+    ]
+    if not found:
+        raise OptionError(
+            f"--hold-out {name}: no clip has this id or title", "see them: lofikit library LIBRARY"
+        )
+    return found
+
+
+def level_gain(rms: float, level: float | None) -> float:
+    """Returns the factor that brings audio of an RMS to a level in dBFS."""
+    if level is None or rms <= 0:
+        return 1.0
+    return float(min(10 ** (level / 20) / rms, LOUDEST_GAIN))
+
+
+class Chunks:
+    """Draws runs of frames from clips.
+
+    Samples are drawn at any offset and encoded as they are drawn, so that frames of a long hop
+    are not bound to one grid, and nothing but samples is stored.
+
+    Args:
+        store: The samples.
+        clips: The clips to draw from.
+        representation: Makes frames of samples.
+        frames: Frames of a chunk.
+        level: Level that each clip is brought to in dBFS RMS, or ``None``.
+
+    Raises:
+        LibraryError: If every clip is shorter than a chunk.
+    """
+
+    def __init__(
+        self,
+        store: SampleStore,
+        clips: Sequence[ClipSamples],
+        representation: Representation,
+        frames: int,
+        level: float | None = None,
+    ) -> None:
+        self.frames = frames
+        self.span = representation.samples_for(frames)
+        self._representation = representation
+        self._data = store.data
+        usable = [c for c in clips if c.length >= self.span]
+        self.too_short = tuple(c for c in clips if c.length < self.span)
+        if clips and not usable:
+            longest = max(c.length for c in clips) / store.rate
+            raise LibraryError(
+                f"every clip is shorter than a chunk: a chunk of {frames} frames takes "
+                f"{self.span / store.rate:.2f} s, and the longest clip has {longest:.2f} s",
+                "collect longer clips, or choose a model with a shorter window",
+            )
+        self._offsets = np.array([c.offset for c in usable], dtype=np.int64)
+        self._gains = np.array([level_gain(c.rms, level) for c in usable], dtype=np.float32)
+        places = np.array([c.length - self.span + 1 for c in usable], dtype=np.int64)
+        self._ends = np.cumsum(places)
+        self.samples = sum(c.length for c in usable)
+
+    @property
+    def places(self) -> int:
+        """How many different chunks there are."""
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def windows(self, places: NDArray[np.int64]) -> Samples:
+        """Returns the samples (n, span) of chunks given by number, below :attr:`places`."""
+        clip = np.searchsorted(self._ends, places, side="right")
+        starts = self._offsets[clip] + places - np.concatenate([[0], self._ends])[clip]
+        # A view of every window there is, of which the rows asked for are copied.
+        view = np.lib.stride_tricks.sliding_window_view(self._data, self.span)
+        samples: Samples = view[starts] * self._gains[clip, None]
+        return np.clip(samples, -1.0, 1.0, out=samples)
+
+    def draw(self, batch: int, seed: int, step: int, rank: int = 0, world: int = 1) -> Frames:
+        """Draws chunks at random, the same for the same seed and step.
+
+        Args:
+            batch: Chunks of the whole batch.
+            seed: The training's seed.
+            step: The number of the step since training began.
+            rank: Which of ``world`` processes this is; each gets its share of the batch.
+            world: Number of processes.
+
+        Returns:
+            Frames of shape (batch / world, frames, size).
+        """
+        rng = np.random.default_rng([seed, step])
+        places = rng.integers(0, self.places, batch)[rank::world]
+        return self._representation.encode(self.windows(places))
+
+    def spread(self, count: int) -> Frames:
+        """Returns chunks at fixed places, evenly spread over the clips, to validate on."""
+        count = min(count, self.places)
+        places = np.linspace(0, self.places - 1, count).astype(np.int64)
+        return self._representation.encode(self.windows(places))
