@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import difflib
 import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -26,6 +25,15 @@ class Options(BaseModel):
     """Base of every config: frozen, and unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_none(cls, values: Any) -> Any:
+        """Reads the word ``none`` as no value, since neither TOML nor a command line has one."""
+        if not isinstance(values, Mapping):
+            return values
+        optional = {n for n, f in cls.model_fields.items() if _takes_none(f.annotation)}
+        return {k: None if v == "none" and k in optional else v for k, v in values.items()}
 
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
@@ -103,9 +111,13 @@ def _describe_field(name: str, info: FieldInfo) -> OptionInfo:
     )
 
 
+def _takes_none(annotation: Any) -> bool:
+    return type(None) in get_args(annotation)
+
+
 def _without_none(annotation: Any) -> Any:
     if get_origin(annotation) in (Union, types.UnionType):
-        rest = [a for a in typing.get_args(annotation) if a is not type(None)]
+        rest = [a for a in get_args(annotation) if a is not type(None)]
         if len(rest) == 1:
             return rest[0]
     return annotation
@@ -123,10 +135,8 @@ def show_value(value: Any) -> str:
 
 
 def parse_value(config: type[BaseModel], name: str, text: str) -> Any:
-    """Turns a flag's text into what pydantic takes: lists by comma, ``none`` for no value."""
+    """Turns a flag's text into what pydantic takes: lists are split at commas."""
     info = config.model_fields[name]
-    if text.lower() == "none" and _without_none(info.annotation) is not info.annotation:
-        return None
     if _describe_field(name, info).type == "list":
         return [part.strip() for part in text.split(",") if part.strip()]
     return text
