@@ -63,7 +63,10 @@ class TrainingConfig(Options):
 
     seed: int = option(0, "Seed of weights, draws, dropout and noise.", ge=0, lt=2**31)
     patience: int = option(
-        0, "Stop after this many epochs without a lower held-out loss; 0 never stops early.", ge=0
+        0,
+        "End a phase after this many epochs without a lower held-out loss; 0 never ends it early.",
+        unit="epochs",
+        ge=0,
     )
     validation_chunks: int = option(
         64, "Chunks of held-back clips that the held-out loss is the mean of.", ge=1

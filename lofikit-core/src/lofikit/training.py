@@ -295,10 +295,6 @@ def _end_epoch(session: Session, phase: Phase) -> None:
             run.save("best", weights, {"step": progress.step, "held_out": held_out})
         else:
             progress.stale += 1
-        if training.patience and progress.stale >= training.patience:
-            progress.finished = (
-                f"stopped early: no lower held-out loss for {training.patience} epochs"
-            )
     if session.representation.spec.levels is not None:
         line["bits"] = line["loss"] / math.log(2)
         if line["held_out"] is not None:
@@ -306,10 +302,12 @@ def _end_epoch(session: Session, phase: Phase) -> None:
     run.add_metrics(line)
     progress.epoch += 1
     progress.epoch_step, progress.loss_sum = 0, 0.0
-    if progress.epoch == phase.epochs:
-        progress.phase, progress.epoch = progress.phase + 1, 0
-        if progress.phase == len(training.phases) and not progress.finished:
-            progress.finished = "the plan is done"
+    stale = bool(training.patience) and progress.stale >= training.patience
+    if stale or progress.epoch == phase.epochs:
+        progress.phase, progress.epoch, progress.stale = progress.phase + 1, 0, 0
+        if progress.phase == len(training.phases):
+            why = f"no lower held-out loss for {training.patience} epochs"
+            progress.finished = f"stopped early: {why}" if stale else "the plan is done"
 
 
 def _held_out_loss(model: Model, frames: Frames, settings: Any) -> float:

@@ -1,0 +1,301 @@
+"""Generation: runs go on from a prompt, side by side, and their mix is written as it is made.
+
+Each run streams frames and decodes them block by block, so memory does not grow with the length
+of the music, and whatever was written when generation stops is playable.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lofikit.audio import Audio, Writer, resample
+from lofikit.chunks import level_gain
+from lofikit.errors import OptionError, PromptError
+from lofikit.models.base import Model, Sampling, Stream
+from lofikit.representations.base import Decoder, Representation
+from lofikit.run import Run, write_atomically
+
+Samples = NDArray[np.float32]
+
+BLOCK_SECONDS = 0.25
+"""Length of the blocks that are generated and written at a time."""
+NOISE = "noise"
+NOISE_LEVEL = -20.0
+"""Level of a noise prompt in dBFS RMS, if the run's clips were left at their own levels."""
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One run's part in a take.
+
+    Attributes:
+        run: The run.
+        prompt: Music to go on from, or ``None`` for noise.
+        gain: Gain in the mix, in dB.
+    """
+
+    run: Run
+    prompt: Audio | None = None
+    gain: float = 0.0
+
+
+@dataclass(frozen=True)
+class TakeOptions:
+    """How a take is made.
+
+    Attributes:
+        seconds: Length of the new music, the prompt not counted.
+        seed: The same seed gives the same samples.
+        sampling: Temperature and top-p.
+        with_prompt: Begin the take with the prompt.
+    """
+
+    seconds: float
+    seed: int = 0
+    sampling: Sampling = Sampling()
+    with_prompt: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise OptionError(
+                f"--seconds {self.seconds:g}: must be above 0", "for example --seconds 10"
+            )
+
+
+class Performer:
+    """A run that plays: primed with its prompt, then generating block by block.
+
+    Args:
+        model: The trained model.
+        representation: Its representation.
+        prompt: Mono samples at the representation's rate and the training's level.
+        options: How the take is made.
+        seed: Seed of this stream.
+
+    Attributes:
+        rate: Sample rate in Hz.
+        prompt: The prompt's samples as the model heard them, decoded again.
+
+    Raises:
+        PromptError: If the prompt is shorter than the model's context.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        representation: Representation,
+        prompt: Samples,
+        options: TakeOptions,
+        seed: int,
+    ) -> None:
+        self.rate = representation.spec.sample_rate
+        self._hop = representation.spec.hop
+        self._skip = representation.window - representation.spec.hop
+        self._stream: Stream = model.stream(1, options.sampling, seed)
+        self._decoder: Decoder = representation.decoder(1)
+        frames = self._prompt_frames(model, representation, prompt)
+        self._stream.prime(frames)
+        self.prompt = self._decode(frames)
+        self._held: Samples = np.zeros(0, np.float32)
+
+    def _prompt_frames(
+        self, model: Model, representation: Representation, prompt: Samples
+    ) -> NDArray[Any]:
+        overlap = self._skip
+        count = (len(prompt) // self._hop) // model.block * model.block
+        if count < model.context:
+            needed = model.context * self._hop / self.rate
+            raise PromptError(
+                f"the prompt has {len(prompt) / self.rate:.2f} s, and the model needs "
+                f"{needed:.2f} s ({model.context} frames of {self._hop} samples at {self.rate} Hz)",
+                "give a longer clip, or --prompt noise",
+            )
+        used = prompt[len(prompt) - count * self._hop :]
+        return representation.encode(np.pad(used, (overlap, 0))[None])
+
+    def _decode(self, frames: NDArray[Any]) -> Samples:
+        samples = self._decoder.push(frames)[0]
+        skipped = min(self._skip, len(samples))
+        self._skip -= skipped
+        return samples[skipped:]
+
+    def next(self, count: int) -> Samples:
+        """Generates the next ``count`` samples."""
+        while len(self._held) < count:
+            frames = max(1, -(-(count - len(self._held)) // self._hop))
+            new = self._decode(self._stream.next(frames))
+            if not np.isfinite(new).all():
+                raise PromptError(
+                    "the model's predictions grew beyond all bounds",
+                    "try another prompt, a lower --temperature, or training with input noise",
+                )
+            self._held = np.concatenate([self._held, new])
+        block, self._held = self._held[:count], self._held[count:]
+        return block
+
+
+def open_performer(voice: Voice, options: TakeOptions, index: int = 0) -> Performer:
+    """Loads a run's best weights and primes it with its prompt.
+
+    Args:
+        voice: The run and its prompt.
+        options: How the take is made.
+        index: Number of the voice, so that each draws differently.
+    """
+    representation = voice.run.representation()
+    model = voice.run.trained_model(representation)
+    return perform(model, representation, voice, options, index)
+
+
+def perform(
+    model: Model,
+    representation: Representation,
+    voice: Voice,
+    options: TakeOptions,
+    index: int = 0,
+) -> Performer:
+    """Primes a model that is in memory already; what :func:`open_performer` does with a run's."""
+    level = voice.run.config.data.level
+    seed = (options.seed * 7919 + index) & 0x7FFF_FFFF
+    if voice.prompt is None:
+        prompt = _noise(model, representation, level, seed)
+    else:
+        prompt = resample(Audio(voice.prompt.mono()[None], voice.prompt.rate), representation.sample_rate).samples[0]
+        rms = float(np.sqrt(np.mean(np.square(prompt, dtype=np.float64)))) if len(prompt) else 0.0
+        prompt = np.clip(prompt * np.float32(level_gain(rms, level)), -1.0, 1.0)
+    return Performer(model, representation, prompt, options, seed)
+
+
+def _noise(
+    model: Model, representation: Representation, level: float | None, seed: int
+) -> Samples:
+    """Draws white noise, as long as the model's context and at least a second."""
+    hop, block = representation.spec.hop, model.block * representation.spec.hop
+    count = max(model.context * hop, -(-representation.sample_rate // block) * block)
+    deviation = 10 ** ((NOISE_LEVEL if level is None else level) / 20)
+    noise = np.random.default_rng([seed, 0x401]).standard_normal(count) * deviation
+    return np.clip(noise, -1, 1).astype(np.float32)
+
+
+def mixed_blocks(
+    voices: Sequence[Voice], performers: Sequence[Performer], options: TakeOptions
+) -> Iterator[tuple[Samples, bool]]:
+    """Yields the mix block by block, with whether the block is still the prompt.
+
+    Runs of different rates are brought to the highest of them.
+    """
+    rate = max(p.rate for p in performers)
+    gains = [np.float32(10 ** (v.gain / 20)) for v in voices]
+    players = [_at_rate(p, rate) for p in performers]
+    if options.with_prompt and any(v.prompt is not None for v in voices):
+        prompts = [
+            resample(Audio(p.prompt[None], p.rate), rate).samples[0]
+            if v.prompt is not None
+            else np.zeros(0, np.float32)
+            for v, p in zip(voices, performers, strict=True)
+        ]
+        longest = max(len(p) for p in prompts)
+        mix = np.zeros(longest, np.float32)
+        for gain, prompt in zip(gains, prompts, strict=True):
+            mix[longest - len(prompt) :] += gain * prompt  # all prompts end together
+        yield mix, True
+    left = round(options.seconds * rate)
+    while left > 0:
+        count = min(left, max(1, round(BLOCK_SECONDS * rate)))
+        parts = [gain * player(count) for gain, player in zip(gains, players, strict=True)]
+        yield np.asarray(sum(parts[1:], start=parts[0]), dtype=np.float32), False
+        left -= count
+
+
+def _at_rate(performer: Performer, rate: int) -> Callable[[int], Samples]:
+    """Returns what gives the next samples of a performer at another rate."""
+    if performer.rate == rate:
+        return performer.next
+    import soxr
+
+    resampler = soxr.ResampleStream(performer.rate, rate, 1, dtype="float32")
+    held: Samples = np.zeros(0, np.float32)
+
+    def next_block(count: int) -> Samples:
+        nonlocal held
+        while len(held) < count:
+            block = performer.next(max(1, round(BLOCK_SECONDS * performer.rate)))
+            held = np.concatenate([held, resampler.resample_chunk(block)])
+        block, held = held[:count], held[count:]
+        return block
+
+    return next_block
+
+
+def generate(
+    voices: Sequence[Voice],
+    options: TakeOptions,
+    path: Path,
+    show: Callable[[float], None] = lambda seconds: None,
+) -> float:
+    """Generates a take and writes it as it is made.
+
+    Beside ``take.wav`` lies ``take.json``, which says how the take was made.
+
+    Args:
+        voices: The runs that play together.
+        options: How the take is made.
+        path: The audio file.
+        show: Called with the seconds of new music made so far.
+
+    Returns:
+        The seconds of the prompt that the file begins with.
+    """
+    performers = [open_performer(voice, options, i) for i, voice in enumerate(voices)]
+    rate = max(p.rate for p in performers)
+    prompt_seconds = done = 0.0
+    try:
+        with Writer(path, rate) as writer:
+            for block, is_prompt in mixed_blocks(voices, performers, options):
+                writer.write(block[None])
+                if is_prompt:
+                    prompt_seconds = len(block) / rate
+                else:
+                    done += len(block) / rate
+                    show(done)
+    finally:
+        if path.exists():
+            _write_sidecar(path, voices, options, prompt_seconds, done)
+    return prompt_seconds
+
+
+def sidecar(path: Path) -> Path:
+    """Returns the file beside a take that says how it was made."""
+    return path.with_name(path.name + ".json")
+
+
+def _write_sidecar(
+    path: Path, voices: Sequence[Voice], options: TakeOptions, prompt_seconds: float, done: float
+) -> None:
+    clips = {c["id"]: c for v in voices for c in v.run.manifest().get("training_clips", [])}
+    record = {
+        "prompt_seconds": round(prompt_seconds, 6),
+        "seconds": round(done, 6),
+        "seed": options.seed,
+        "temperature": options.sampling.temperature,
+        "top_p": options.sampling.top_p,
+        "runs": [
+            {
+                "run": v.run.path.name,
+                "model": v.run.config.model.name,
+                "prompt": "noise" if v.prompt is None else "clip",
+                "gain_db": v.gain,
+            }
+            for v in voices
+        ],
+        "trained_on": list(clips.values()),
+    }
+    text = json.dumps(record, indent=1, ensure_ascii=False)
+    write_atomically(sidecar(path), text.encode())
