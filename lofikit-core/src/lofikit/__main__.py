@@ -1,0 +1,5 @@
+"""``python -m lofikit``."""
+
+from lofikit.cli.main import main
+
+main()

@@ -1,0 +1,76 @@
+"""Progress bars, tables and reports, one look for all verbs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from lofikit.collection import Report
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def table(*columns: str) -> Table:
+    """Returns an empty table."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def progress(*more: ProgressColumn | str) -> Progress:
+    """Returns a progress bar on standard error, with further columns before the times."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        *more,
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, highlight=False),
+        transient=False,
+    )
+
+
+class FieldColumn(ProgressColumn):
+    """A column that shows a field of the task."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        super().__init__()
+
+    def render(self, task: Task) -> Text:
+        return Text(str(task.fields.get(self._name, "")))
+
+
+def note(text: str) -> None:
+    """Tells the user something that is no error."""
+    err.print(f"[yellow]note:[/] {escape(text)}")
+
+
+def report(done: Report, what: str, where: Path) -> int:
+    """Prints what became of each clip and returns the exit code: 1 if any failed."""
+    known = f", {done.known} there already" if done.known else ""
+    failed = f", {len(done.failed)} failed" if done.failed else ""
+    out.print(f"{len(done.added)} {what}{known}{failed}: {escape(str(where))}")
+    for name, reason in done.damaged:
+        err.print(f"[yellow]in part:[/] {escape(name)}: {escape(reason)}")
+    for name, reason in done.failed:
+        err.print(f"[red]failed:[/] {escape(name)}: {escape(reason)}")
+    return 1 if done.failed else 0

@@ -1,0 +1,45 @@
+"""``lofikit library``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command("library")
+@click.argument("library", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
+def command(library: Path, as_json: bool) -> None:
+    """Show what is in a library: clips, their provenance, and their stems."""
+    from rich.markup import escape
+
+    from lofikit.cli.display import out, table
+    from lofikit.library import Library, licences
+
+    found = Library(library)
+    if as_json:
+        records = [{**dataclasses.asdict(c), "stems": found.stems(c)} for c in found.clips]
+        click.echo(json.dumps(records, indent=1, ensure_ascii=False))
+        return
+    rows = table("clip", "title", "artist", "licence", "seconds", "Hz", "sha256", "origin")
+    for clip in found.clips:
+        rows.add_row(
+            *(escape(word) for word in (clip.id, clip.title, clip.artist, clip.licence or "unknown")),
+            f"{clip.seconds:.1f}",
+            str(clip.rate),
+            clip.sha256[:12],
+            escape(clip.origin),
+        )
+    out.print(rows)
+    hours = sum(clip.seconds for clip in found.clips) / 3600
+    out.print(f"\n{len(found.clips)} clips, {hours:.2f} hours")
+    for licence, clips in licences(found.clips):
+        out.print(f"licence {escape(licence)}: {len(clips)} clips")
+    for stem, count in found.stem_names().items():
+        out.print(f"stem {stem}: {count} clips")
+    for clip in found.clips:
+        if clip.damage:
+            out.print(f"read in part: {escape(clip.id)}: {escape(clip.damage)}")
