@@ -1,0 +1,139 @@
+"""``lofikit generate``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from lofikit.cli.components import check_output
+from lofikit.errors import OptionError
+
+
+T = TypeVar("T")
+
+
+@click.command("generate")
+@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option(
+    "--prompt",
+    "prompts",
+    multiple=True,
+    default=("held-out",),
+    metavar="FILE|noise|held-out",
+    help="What to go on from: a clip, noise, or a clip that the run was not trained on. Give it "
+    "once for all runs, or once for each.  [default: held-out]",
+)
+@click.option("--prompt-start", default=0.0, help="Where in the clip the prompt begins [s].")
+@click.option(
+    "--prompt-seconds", default=5.0, show_default=True, help="Length of the prompt [s]."
+)
+@click.option(
+    "--without-prompt", is_flag=True, help="Leave the prompt out of the file; keep the new music."
+)
+@click.option("--seconds", default=10.0, show_default=True, help="Length of the new music [s].")
+@click.option("--seed", default=0, show_default=True, help="The same seed gives the same samples.")
+@click.option(
+    "--temperature",
+    default=1.0,
+    show_default=True,
+    help="Below 1 is tamer, above 1 wilder; models of real values do not use it.",
+)
+@click.option(
+    "--top-p",
+    default=1.0,
+    show_default=True,
+    help="Draw from the likeliest classes that have this probability together.",
+)
+@click.option(
+    "--gain",
+    "gains",
+    multiple=True,
+    type=float,
+    help="Gain of a run in the mix [dB]; once for each run.  [default: 0]",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The take: .wav, .flac, .ogg, .opus or .mp3.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+def command(
+    runs: tuple[Path, ...],
+    prompts: tuple[str, ...],
+    prompt_start: float,
+    prompt_seconds: float,
+    without_prompt: bool,
+    seconds: float,
+    seed: int,
+    temperature: float,
+    top_p: float,
+    gains: tuple[float, ...],
+    output: Path,
+    overwrite: bool,
+) -> int:
+    """Generate music with one or more runs, and mix them.
+
+    The file is written as the music is made: Ctrl-C leaves what there is, playable. Beside it lies
+    a .json that says how it was made and on what the runs were trained.
+    """
+    from rich.markup import escape
+
+    from lofikit.audio import check_format
+    from lofikit.cli.display import note, out, progress
+    from lofikit.generation import TakeOptions, Voice, generate
+    from lofikit.models.base import Sampling
+    from lofikit.prompts import find_prompt
+    from lofikit.run import Run
+
+    check_format(output)
+    check_output(output, overwrite)
+    if seed < 0:
+        raise OptionError(f"--seed {seed}: must be 0 or more", "for example --seed 1")
+    options = TakeOptions(seconds, seed, Sampling(temperature, top_p), not without_prompt)
+    voices = []
+    for path, word, gain in zip(
+        runs, _for_each(runs, prompts, "--prompt"), _for_each(runs, gains or (0.0,), "--gain"),
+        strict=True,
+    ):
+        run = Run.open(path)
+        for line in run.version_warnings():
+            note(line)
+        voices.append(Voice(run, find_prompt(word, run, prompt_start, prompt_seconds), gain))
+    done, began, interrupted = 0.0, time.monotonic(), False
+    with progress() as bar:
+        task = bar.add_task("generating seconds", total=round(seconds))
+
+        def show(made: float) -> None:
+            nonlocal done
+            done = made
+            bar.update(task, completed=round(made))
+
+        try:
+            prompt = generate(voices, options, output, show)
+        except KeyboardInterrupt:
+            interrupted, prompt = True, 0.0
+    took = time.monotonic() - began
+    after = f" after {prompt:.1f} s of prompt" if prompt else ""
+    out.print(
+        f"{done:.1f} s of new music{after}: {escape(str(output))} "
+        f"({done / took:.1f} times real time, loading included)"
+    )
+    return 130 if interrupted else 0
+
+
+def _for_each(runs: Sequence[Path], values: Sequence[T], flag: str) -> Sequence[T]:
+    if len(values) == 1:
+        return list(values) * len(runs)
+    if len(values) != len(runs):
+        raise OptionError(
+            f"{flag} is given {len(values)} times for {len(runs)} runs",
+            "give it once for all, or once for each run",
+        )
+    return values

@@ -1,0 +1,86 @@
+"""Prompts: the music that a run goes on from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lofikit.audio import Audio, read
+from lofikit.errors import AudioError, LibraryError, PromptError
+from lofikit.library import Library
+from lofikit.run import Run
+
+HELD_OUT = "held-out"
+
+
+def file_prompt(path: Path, start: float = 0.0, seconds: float | None = None) -> Audio:
+    """Reads a prompt from a file.
+
+    Raises:
+        PromptError: If the file cannot be read.
+    """
+    if not path.is_file():
+        raise PromptError(
+            f"the prompt {path} is not there",
+            "give an audio file, noise, or held-out (a clip that the run was not trained on)",
+        )
+    try:
+        return read(path, start, seconds)
+    except AudioError as error:
+        raise PromptError(f"the prompt cannot be read: {error.message}", error.hint) from error
+
+
+def held_out_prompt(
+    run: Run, library: Library, start: float = 0.0, seconds: float | None = None
+) -> Audio | None:
+    """Reads the first clip that a run was not trained on, in the stem that it was trained on.
+
+    Returns:
+        The prompt, or ``None`` if no clip was held back.
+    """
+    held = [clip["id"] for clip in run.manifest().get("held_out_clips", [])]
+    clips = {clip.id: clip for clip in library.clips}
+    for name in held:
+        if name in clips:
+            parts = [
+                (read(path, start, seconds), gain)
+                for path, gain in library.files(clips[name], run.config.data.stem)
+            ]
+            rate = parts[0][0].rate
+            return Audio(sum((a.samples * gain for a, gain in parts[1:]), start=parts[0][0].samples * parts[0][1]), rate)
+    return None
+
+
+def find_prompt(
+    word: str, run: Run, start: float = 0.0, seconds: float | None = None
+) -> Audio | None:
+    """Returns the prompt that a word means.
+
+    Args:
+        word: ``noise``, ``held-out``, or an audio file.
+        run: The run that is to go on from it.
+        start: Where in the clip it begins, in seconds.
+        seconds: How much of the clip to use; ``None`` for all.
+
+    Returns:
+        The prompt, or ``None`` for noise.
+
+    Raises:
+        PromptError: If there is no such prompt.
+    """
+    if word == "noise":
+        return None
+    if word != HELD_OUT:
+        return file_prompt(Path(word), start, seconds)
+    try:
+        prompt = held_out_prompt(run, Library(Path(run.config.library)), start, seconds)
+    except LibraryError as error:
+        raise PromptError(
+            f"the run's held-back clips are not to be had: {error.message}",
+            "give an audio file with --prompt, or --prompt noise",
+        ) from error
+    if prompt is None:
+        raise PromptError(
+            f"the run {run.path} held no clip back",
+            "give an audio file with --prompt, or --prompt noise",
+        )
+    return prompt
