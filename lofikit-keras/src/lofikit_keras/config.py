@@ -1,0 +1,44 @@
+"""Options of the Keras models: core's, and how TensorFlow runs them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from lofikit.models.configs import LSTMConfig, Seq2SeqConfig, TCNConfig
+from lofikit.options import Options, option
+
+
+class KerasOptions(Options):
+    """Options that all models of this package share."""
+
+    device: Literal["auto", "cpu", "gpu"] = option(
+        "auto", "Where the model runs; auto takes the first GPU that TensorFlow sees, else the CPU."
+    )
+    precision: Literal["float32", "mixed_bfloat16"] = option(
+        "float32", "Keras's precision of training; mixed_bfloat16 keeps float32 weights."
+    )
+    jit_compile: bool = option(
+        False, "Compile training steps with XLA: slow to start, and much slower for LSTMs on a CPU."
+    )
+    threads: int = option(
+        0,
+        "CPU threads of one TensorFlow operation, the same for all models of a process; "
+        "0 leaves it to TensorFlow.",
+        ge=0,
+    )
+
+
+class KerasTCNConfig(TCNConfig, KerasOptions):
+    """Options of ``keras/tcn``."""
+
+    jit_compile: bool = option(
+        True, "Compile training steps with XLA: some seconds to start, then faster steps."
+    )
+
+
+class KerasLSTMConfig(LSTMConfig, KerasOptions):
+    """Options of ``keras/lstm``."""
+
+
+class KerasSeq2SeqConfig(Seq2SeqConfig, KerasOptions):
+    """Options of ``keras/seq2seq``."""

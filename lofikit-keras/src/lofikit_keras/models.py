@@ -1,0 +1,304 @@
+"""The paper's models on Keras: state, optimiser steps and forward passes.
+
+Training runs in one compiled function a step; streaming is in `lofikit_keras.streaming`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from lofikit.errors import RunError
+from lofikit.models import layers
+from lofikit.models.base import Model, Outputs, Sampling, State, StepSettings, Stream
+from lofikit.representations.base import Frames, FrameSpec
+
+from lofikit_keras import networks
+from lofikit_keras.config import KerasLSTMConfig, KerasSeq2SeqConfig, KerasTCNConfig
+from lofikit_keras.optimisation import LOSSES, Optimiser, check_optimiser
+from lofikit_keras.runtime import place, set_threads, tf
+from lofikit_keras.streaming import open_stream
+
+Config = KerasTCNConfig | KerasLSTMConfig | KerasSeq2SeqConfig
+
+
+class KerasModel(Model):
+    """What the three models share. See :class:`lofikit.models.base.Model` for the interface."""
+
+    config: Config
+
+    def __init__(self, config: Config, spec: FrameSpec, seed: int) -> None:
+        super().__init__(config, spec, seed)
+        set_threads(config.threads)
+        self._device = place(config.device)
+        with tf.device(self._device):
+            self._layers = networks.build(config, spec, layers.head_width(spec), config.precision)
+        self._assign(layers.initial_weights(config, spec, seed))
+        # The step of the last settings, with its optimiser; and an optimiser's state that was
+        # loaded before it is known which settings go on with it.
+        self._step: tuple[tuple[Any, ...], Optimiser, Callable[..., Any]] | None = None
+        self._loaded: State = {}
+        self._losses: dict[str, Callable[..., Any]] = {}
+        self._predict = tf.function(
+            self._outputs,
+            input_signature=[tf.TensorSpec((None, None, spec.size), self._dtype)],
+            autograph=False,
+        )
+
+    @property
+    def _dtype(self) -> Any:
+        return tf.float32 if self.spec.levels is None else tf.int32
+
+    # The model as tensors: these four are traced, and run compiled.
+
+    @abstractmethod
+    def _body(self, values: Any, training: bool) -> Any:
+        """Runs the layers below the head on a history (batch, time, width)."""
+
+    @abstractmethod
+    def _examples(self, frames: Any) -> tuple[Any, Any]:
+        """Cuts chunks into inputs and targets."""
+
+    def _taught(self, values: Any) -> Any:
+        """Returns those of the body's outputs that have targets."""
+        return values
+
+    def _values(self, frames: Any) -> Any:
+        """Returns frames as the first layer takes them (see `lofikit.streaming.network.Input`)."""
+        if self.spec.levels is None:
+            return frames
+        if self._layers.embedding is None:
+            return tf.cast(frames, tf.float32) * (2.0 / (self.spec.levels - 1)) - 1.0
+        rows = self._layers.embedding(frames)
+        shape = tf.shape(frames)
+        return tf.reshape(rows, (shape[0], shape[1], layers.input_width(self.config, self.spec)))
+
+    def _heads(self, values: Any) -> Any:
+        outputs = self._layers.head(values)
+        if self.spec.levels is None:
+            return outputs
+        shape = tf.shape(outputs)
+        return tf.reshape(outputs, (shape[0], shape[1], self.spec.size, self.spec.levels))
+
+    def _outputs(self, frames: Any) -> Any:
+        return self._heads(self._body(self._values(frames), training=False))
+
+    def _error(self, frames: Any, loss: Any, noise_seed: Any = None) -> Any:
+        """Returns the mean loss of chunks; with a seed, under dropout and noise."""
+        training = noise_seed is not None
+        inputs, targets = self._examples(frames)
+        values = self._values(inputs)
+        if training and self.spec.levels is None and self.config.input_noise:
+            values += tf.random.stateless_normal(
+                tf.shape(values), noise_seed, stddev=self.config.input_noise
+            )
+        outputs = self._heads(self._taught(self._body(values, training=training)))
+        return loss(targets, outputs)
+
+    # Training.
+
+    def check_settings(self, settings: StepSettings) -> None:
+        """See the base; also refuses an optimiser that is not known here."""
+        super().check_settings(settings)
+        check_optimiser(settings.optimiser)
+
+    def train_step(self, frames: Frames, settings: StepSettings) -> Any:
+        """See the base; returns a tensor, which is computed when it is asked for."""
+        key = (
+            settings.optimiser,
+            settings.loss,
+            settings.momentum,
+            settings.weight_decay,
+            settings.clip_norm,
+        )
+        if self._step is None or self._step[0] != key:
+            self._step = self._compile(key, settings)
+        with tf.device(self._device):
+            return self._step[2](
+                tf.constant(frames, self._dtype),
+                tf.constant(settings.learning_rate, tf.float32),
+                tf.constant(self._seeds(settings.seed)),
+            )
+
+    def _seeds(self, seed: int) -> np.ndarray:
+        """Returns a seed for the noise and for each dropout layer, unrelated to each other."""
+        count = 1 + len(self._layers.seeds)
+        words = np.random.SeedSequence(seed).generate_state(2 * count)
+        return words.astype(np.int64).reshape(count, 2)
+
+    def _compile(
+        self, key: tuple[Any, ...], settings: StepSettings
+    ) -> tuple[tuple[Any, ...], Optimiser, Callable[..., Any]]:
+        self.check_settings(settings)
+        variables = self._layers.variables
+        with tf.device(self._device):
+            optimiser = Optimiser(settings, variables)
+        # Another momentum or loss goes on with the same state; another optimiser starts anew.
+        optimiser.load(self._optimiser_state())
+        self._loaded = {}
+        loss = LOSSES[settings.loss]()
+        trained = [v.value for v in variables.values()]
+
+        def step(frames: Any, learning_rate: Any, seeds: Any) -> Any:
+            for i, state in enumerate(self._layers.seeds):
+                state.assign(seeds[i + 1])
+            with tf.GradientTape() as tape:
+                error = self._error(frames, loss, seeds[0])
+            optimiser.apply(tape.gradient(error, trained), learning_rate)
+            return error
+
+        compiled = tf.function(step, jit_compile=self.config.jit_compile or None, autograph=False)
+        return key, optimiser, compiled
+
+    def loss(self, frames: Frames, settings: StepSettings) -> float:
+        """See the base."""
+        self.check_settings(settings)
+        if settings.loss not in self._losses:
+            loss = LOSSES[settings.loss]()
+            self._losses[settings.loss] = tf.function(
+                lambda given: self._error(given, loss),
+                input_signature=[tf.TensorSpec((None, self.chunk, self.spec.size), self._dtype)],
+                autograph=False,
+            )
+        with tf.device(self._device):
+            return float(self._losses[settings.loss](tf.constant(frames, self._dtype)))
+
+    # Predicting.
+
+    def forward(self, frames: Frames) -> Outputs:
+        """See the base."""
+        with tf.device(self._device):
+            outputs: Outputs = self._predict(tf.constant(frames, self._dtype)).numpy()
+        return outputs
+
+    def stream(self, batch: int, sampling: Sampling, seed: int) -> Stream:
+        """See the base: core's engine on a CPU, a TensorFlow loop elsewhere."""
+        network = layers.network(self.config, self.spec, self._weights())
+        threads = self.config.threads or 1
+        return open_stream(network, batch, sampling, seed, self._device, threads)
+
+    # State.
+
+    def _weights(self) -> layers.Weights:
+        shapes = layers.shapes(self.config, self.spec)
+        variables = self._layers.variables
+        return {name: np.array(variables[name]).reshape(shape) for name, shape in shapes.items()}
+
+    def _assign(self, weights: layers.Weights) -> None:
+        for name, variable in self._layers.variables.items():
+            variable.assign(np.reshape(weights[name], variable.shape))
+
+    def _optimiser_state(self) -> State:
+        return self._loaded if self._step is None else self._step[1].state()
+
+    def state(self) -> State:
+        """See the base."""
+        weights: State = {f"weights/{name}": value for name, value in self._weights().items()}
+        return weights | self._optimiser_state()
+
+    def load_state(self, state: State) -> None:
+        """See the base; the state may come from any backend, and only its weights then count."""
+        weights = {}
+        for name, shape in layers.shapes(self.config, self.spec).items():
+            value = state.get(f"weights/{name}")
+            if value is None or value.shape != shape:
+                found = "is missing" if value is None else f"has shape {value.shape}"
+                raise RunError(
+                    f"the weight {name!r} {found}; this model's has shape {shape}",
+                    "load the state into a model of the options that it was trained with",
+                )
+            weights[name] = value
+        self._assign(weights)
+        self._step = None
+        self._loaded = {k: np.array(v) for k, v in state.items() if k.startswith("optimizer/")}
+
+
+class _CausalModel(KerasModel):
+    """A model that predicts the frame after each."""
+
+    config: KerasTCNConfig | KerasLSTMConfig
+
+    @property
+    def chunk(self) -> int:
+        """The window, and the frame after it."""
+        return self.config.window + 1
+
+    def _body(self, values: Any, training: bool) -> Any:
+        return self._layers.body(values, training=training)
+
+    def _examples(self, frames: Any) -> tuple[Any, Any]:
+        return frames[:, :-1], frames[:, 1:] if self.config.targets == "all" else frames[:, -1:]
+
+    def _taught(self, values: Any) -> Any:
+        return values if self.config.targets == "all" else values[:, -1:]
+
+
+class KerasTCN(_CausalModel):
+    """``keras/tcn``: keras-tcn's TCN layer, and a dense head at each frame."""
+
+    config: KerasTCNConfig
+
+    @property
+    def receptive_field(self) -> int:
+        """Past frames that a prediction depends on."""
+        return self.config.receptive_field
+
+    @property
+    def context(self) -> int:
+        """The receptive field: more frames change nothing."""
+        return self.config.receptive_field
+
+    def _examples(self, frames: Any) -> tuple[Any, Any]:
+        inputs, targets = super()._examples(frames)
+        if self.config.targets == "last":
+            # What lies before the receptive field of the only target has no part in it.
+            inputs = inputs[:, -self.config.receptive_field :]
+        return inputs, targets
+
+
+class KerasLSTM(_CausalModel):
+    """``keras/lstm``: Keras LSTM layers, and a dense head at each frame."""
+
+    config: KerasLSTMConfig
+
+    @property
+    def context(self) -> int:
+        """The window, the longest history that it has learned to read."""
+        return self.config.window
+
+
+class KerasSeq2Seq(KerasModel):
+    """``keras/seq2seq``: an LSTM encodes a block of frames, another decodes the next."""
+
+    config: KerasSeq2SeqConfig
+
+    def __init__(self, config: KerasSeq2SeqConfig, spec: FrameSpec, seed: int) -> None:
+        self.block = config.block
+        super().__init__(config, spec, seed)
+
+    @property
+    def chunk(self) -> int:
+        """A block to read and a block to predict."""
+        return 2 * self.config.block
+
+    @property
+    def context(self) -> int:
+        """A block."""
+        return self.config.block
+
+    @property
+    def receptive_field(self) -> int:
+        """A block: nothing is carried from one to the next."""
+        return self.config.block
+
+    def _examples(self, frames: Any) -> tuple[Any, Any]:
+        return frames[:, : self.config.block], frames[:, self.config.block :]
+
+    def _body(self, values: Any, training: bool) -> Any:
+        shape = tf.shape(values)
+        width = layers.input_width(self.config, self.spec)
+        blocks = tf.reshape(values, (-1, self.config.block, width))
+        decoded = self._layers.body(blocks, training=training)
+        return tf.reshape(decoded, (shape[0], shape[1], self.config.units))

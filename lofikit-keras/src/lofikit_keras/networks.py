@@ -1,0 +1,138 @@
+"""The Keras layers of each model, and where core's canonical weights lie in them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lofikit.models.configs import CausalConfig, LSTMConfig, Seq2SeqConfig, TCNConfig
+from lofikit.models.layers import input_width, lstm_names
+from lofikit.representations.base import FrameSpec
+
+from lofikit_keras.runtime import TCNLayer, keras
+
+Config = TCNConfig | LSTMConfig | Seq2SeqConfig
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A model as Keras layers.
+
+    Attributes:
+        embedding: Of class ids, or None.
+        body: From the first layer's values (batch, time, width) to the head's.
+        head: To the values or logits of a frame, always in float32.
+        variables: Trainable variables by their canonical names (see `lofikit.models.layers`), in
+            the order of the layers. A variable holds its canonical weight in the same order of
+            elements; only the matching convolution has one more axis, of length 1.
+        seeds: States of the generators that dropout draws from.
+    """
+
+    embedding: Any
+    body: Any
+    head: Any
+    variables: dict[str, Any]
+    seeds: tuple[Any, ...]
+
+
+def build(config: Config, spec: FrameSpec, head_width: int, precision: str) -> Layers:
+    """Builds a model's layers; their weights are still to be set."""
+    variables: dict[str, Any] = {}
+    with _precision(precision):
+        embedding = None
+        if isinstance(config, CausalConfig) and config.embedding and spec.levels:
+            embedding = keras.layers.Embedding(spec.levels, config.embedding)
+            embedding.build()
+            variables["embedding"] = embedding.embeddings
+        width = input_width(config, spec)
+        if isinstance(config, TCNConfig):
+            body, found, width = _tcn(config, width)
+        elif isinstance(config, LSTMConfig):
+            body, found, width = _lstm(config, width)
+        else:
+            body, found, width = _seq2seq(config, width)
+        variables |= found
+    head = keras.layers.Dense(head_width, dtype="float32", name="head")
+    head.build((None, None, width))
+    variables |= {"head.weight": head.kernel, "head.bias": head.bias}
+    seeds = tuple(v for v in body.non_trainable_variables if v.name == "seed_generator_state")
+    return Layers(embedding, body, head, variables, seeds)
+
+
+@contextlib.contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Makes a policy the default while layers are built: keras-tcn hands none to its own."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def activation(name: str) -> str | Callable[[Any], Any]:
+    """Returns what Keras takes for one of core's names of activations."""
+    if name == "gelu_tanh":
+        return functools.partial(keras.activations.gelu, approximate=True)
+    return name
+
+
+def _tcn(config: TCNConfig, width: int) -> tuple[Any, dict[str, Any], int]:
+    inputs = keras.Input((None, width))
+    layer = TCNLayer(
+        nb_filters=config.filters,
+        kernel_size=config.kernel_size,
+        nb_stacks=config.stacks,
+        dilations=config.dilations,
+        use_skip_connections=config.skips,
+        dropout_rate=config.dropout,
+        return_sequences=True,
+        activation=activation(config.activation),
+        name="tcn",
+    )
+    body = keras.Model(inputs, layer(inputs))
+    variables: dict[str, Any] = {}
+    for i, block in enumerate(layer.residual_blocks):
+        convs = [part for part in block.layers if isinstance(part, keras.layers.Conv1D)]
+        for name, conv in zip(("conv1", "conv2"), convs, strict=True):
+            variables[f"tcn.{i}.{name}.weight"] = conv.kernel
+            variables[f"tcn.{i}.{name}.bias"] = conv.bias
+        if isinstance(block.shape_match_conv, keras.layers.Conv1D):
+            variables[f"tcn.{i}.match.weight"] = block.shape_match_conv.kernel
+            variables[f"tcn.{i}.match.bias"] = block.shape_match_conv.bias
+    return body, variables, config.filters
+
+
+def _lstm(config: LSTMConfig, width: int) -> tuple[Any, dict[str, Any], int]:
+    inputs = keras.Input((None, width))
+    values, variables = inputs, {}
+    for name in lstm_names(config):
+        layer = keras.layers.LSTM(config.units, return_sequences=True)
+        values = layer(values)
+        if config.dropout:
+            values = keras.layers.Dropout(config.dropout)(values)
+        variables |= _lstm_variables(name, layer)
+    return keras.Model(inputs, values), variables, config.units
+
+
+def _seq2seq(config: Seq2SeqConfig, width: int) -> tuple[Any, dict[str, Any], int]:
+    inputs = keras.Input((config.block, width))
+    encoder = keras.layers.LSTM(config.units)
+    decoder = keras.layers.LSTM(config.units, return_sequences=True)
+    code = encoder(inputs)
+    if config.dropout:
+        code = keras.layers.Dropout(config.dropout)(code)
+    outputs = decoder(keras.layers.RepeatVector(config.block)(code))
+    variables = _lstm_variables("encoder", encoder) | _lstm_variables("decoder", decoder)
+    return keras.Model(inputs, outputs), variables, config.units
+
+
+def _lstm_variables(name: str, layer: Any) -> dict[str, Any]:
+    return {
+        f"{name}.kernel": layer.cell.kernel,
+        f"{name}.recurrent": layer.cell.recurrent_kernel,
+        f"{name}.bias": layer.cell.bias,
+    }

@@ -1,0 +1,33 @@
+"""What lofikit-keras offers."""
+
+from __future__ import annotations
+
+from lofikit.hookspecs import Component, hookimpl
+
+
+@hookimpl
+def lofikit_components() -> list[Component]:
+    """Returns the paper's three models."""
+    return [
+        Component(
+            kind="model",
+            name="keras/tcn",
+            summary="Temporal convolutional network of keras-tcn (the paper's third model).",
+            target="lofikit_keras.models:KerasTCN",
+            config="lofikit_keras.config:KerasTCNConfig",
+        ),
+        Component(
+            kind="model",
+            name="keras/lstm",
+            summary="Recurrent network, one frame after the other (the paper's first model).",
+            target="lofikit_keras.models:KerasLSTM",
+            config="lofikit_keras.config:KerasLSTMConfig",
+        ),
+        Component(
+            kind="model",
+            name="keras/seq2seq",
+            summary="LSTM encoder-decoder over blocks of frames (the paper's second model).",
+            target="lofikit_keras.models:KerasSeq2Seq",
+            config="lofikit_keras.config:KerasSeq2SeqConfig",
+        ),
+    ]
