@@ -142,9 +142,7 @@ class Reader:
         if not self.damage and missing > self.rate // 2:
             self.damage = "the header promises more than there is"
         if self.damage:
-            self.damage += (
-                f"; {done / self.rate:.2f} s of {self.claimed / self.rate:.2f} s decoded"
-            )
+            self.damage += f"; {done / self.rate:.2f} s of {self.claimed / self.rate:.2f} s decoded"
 
     def _last_blocks(self, done: int) -> Iterator[NDArray[np.float32]]:
         """Yields what can still be had of a damaged file after its first ``done`` samples.

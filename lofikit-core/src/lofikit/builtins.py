@@ -36,9 +36,7 @@ def lofikit_components() -> list[Component]:
             "separators.hpss",
             "HPSS",
         ),
-        _component(
-            "representation", "raw", "Samples as they are.", "representations.raw", "Raw"
-        ),
+        _component("representation", "raw", "Samples as they are.", "representations.raw", "Raw"),
         _component(
             "representation",
             "mulaw",

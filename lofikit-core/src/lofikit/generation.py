@@ -167,15 +167,15 @@ def perform(
     if voice.prompt is None:
         prompt = _noise(model, representation, level, seed)
     else:
-        prompt = resample(Audio(voice.prompt.mono()[None], voice.prompt.rate), representation.sample_rate).samples[0]
+        prompt = resample(
+            Audio(voice.prompt.mono()[None], voice.prompt.rate), representation.sample_rate
+        ).samples[0]
         rms = float(np.sqrt(np.mean(np.square(prompt, dtype=np.float64)))) if len(prompt) else 0.0
         prompt = np.clip(prompt * np.float32(level_gain(rms, level)), -1.0, 1.0)
     return Performer(model, representation, prompt, options, seed)
 
 
-def _noise(
-    model: Model, representation: Representation, level: float | None, seed: int
-) -> Samples:
+def _noise(model: Model, representation: Representation, level: float | None, seed: int) -> Samples:
     """Draws white noise, as long as the model's context and at least a second."""
     hop, block = representation.spec.hop, model.block * representation.spec.hop
     count = max(model.context * hop, -(-representation.sample_rate // block) * block)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.metadata
+import importlib.util
 import os
 import re
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ KNOWN_COMPONENTS: dict[Kind, dict[str, str]] = {
     "source": {"spotify": "lofikit-spotify"},
     "separator": {"spleeter": "lofikit-spleeter"},
     "representation": {},
-    "model": {name: "lofikit-torch" for name in ("tcn", "lstm", "seq2seq")},
+    "model": dict.fromkeys(("tcn", "lstm", "seq2seq"), "lofikit-torch"),
 }
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_.-]*")
@@ -132,7 +133,9 @@ class Registry:
         close = difflib.get_close_matches(name, words, n=1, cutoff=0.6)
         guess = f" Did you mean {words[close[0]]!r}?" if close else ""
         listed = f"have: {', '.join(names)}" if names else f"no {kind} is installed"
-        return PluginError(f"there is no {kind} {name!r} ({listed}).{guess}", "see all: lofikit plugins")
+        return PluginError(
+            f"there is no {kind} {name!r} ({listed}).{guess}", "see all: lofikit plugins"
+        )
 
 
 def load_class(target: str) -> Any:
@@ -145,9 +148,9 @@ def load_class(target: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except ImportError as error:
-        missing = getattr(error, "name", None)
-        package = (missing or "").split(".")[0]
-        hint = f"install it: pip install {package}" if package and package != module else ""
+        package = (getattr(error, "name", None) or "").split(".")[0]
+        absent = package and importlib.util.find_spec(package) is None
+        hint = f"install it: pip install {package}" if absent else "see: lofikit plugins"
         raise PluginError(f"cannot import {target}: {error}", hint) from error
     except AttributeError as error:
         raise PluginError(f"the module {module} has no class {name}") from error

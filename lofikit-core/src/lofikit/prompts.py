@@ -46,7 +46,13 @@ def held_out_prompt(
                 for path, gain in library.files(clips[name], run.config.data.stem)
             ]
             rate = parts[0][0].rate
-            return Audio(sum((a.samples * gain for a, gain in parts[1:]), start=parts[0][0].samples * parts[0][1]), rate)
+            return Audio(
+                sum(
+                    (a.samples * gain for a, gain in parts[1:]),
+                    start=parts[0][0].samples * parts[0][1],
+                ),
+                rate,
+            )
     return None
 
 

@@ -33,8 +33,8 @@ from lofikit.errors import PluginError, RunError
 from lofikit.library import Clip
 from lofikit.models.base import Model
 from lofikit.options import Options, build
-from lofikit.plugins import load_class, registry
 from lofikit.plan import TrainingConfig
+from lofikit.plugins import load_class, registry
 from lofikit.representations.base import FrameSpec, Representation
 
 FORMAT = 1
@@ -126,9 +126,7 @@ class Run:
         Raises:
             RunError: If its plugin is not here.
         """
-        model: Model = self._component("model", self.config.model)(
-            spec, self.config.training.seed
-        )
+        model: Model = self._component("model", self.config.model)(spec, self.config.training.seed)
         return model
 
     def _component(self, kind: Any, chosen: ComponentConfig) -> Any:

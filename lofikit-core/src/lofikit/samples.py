@@ -103,7 +103,8 @@ def open_samples(
     if not any(part.length for part in found):
         why = f": {failed[0][0]}: {failed[0][1]}" if failed else ""
         raise LibraryError(
-            f"no clip in {library.path} could be read{why}", f"look at: lofikit library {library.path}"
+            f"no clip in {library.path} could be read{why}",
+            f"look at: lofikit library {library.path}",
         )
     # The order of clips, and with it every draw, must not hang on the order of preparation.
     found = tuple(sorted(found, key=lambda part: part.clip.id))

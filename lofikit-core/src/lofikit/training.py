@@ -241,9 +241,7 @@ def _epoch(
     return True
 
 
-def _settle(
-    session: Session, waiting: list[SupportsFloat], show: Callable[[Status], None]
-) -> None:
+def _settle(session: Session, waiting: list[SupportsFloat], show: Callable[[Status], None]) -> None:
     """Adds the losses of the last steps to the epoch's, and shows them."""
     if not waiting:
         return

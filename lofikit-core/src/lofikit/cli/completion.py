@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 from click.shell_completion import get_completion_class
@@ -17,7 +18,7 @@ def command(shell: str | None) -> None:
     """
     from lofikit.cli.main import cli
 
-    shell = shell or os.path.basename(os.environ.get("SHELL", "bash"))
+    shell = shell or Path(os.environ.get("SHELL", "bash")).name
     found = get_completion_class(shell)
     if found is None:
         raise click.BadParameter(f"no completion for {shell}; name one of bash, zsh, fish")

@@ -101,7 +101,9 @@ def build_chosen(
     return component, build(config, *layers, given(ctx, config, kind), prefix=kind)
 
 
-def flags(config: type[BaseModel], prefix: str = "", leave: Sequence[str] = ()) -> list[click.Option]:
+def flags(
+    config: type[BaseModel], prefix: str = "", leave: Sequence[str] = ()
+) -> list[click.Option]:
     """Returns a flag for each option of a config.
 
     Args:
@@ -139,7 +141,12 @@ def _flag(config: type[BaseModel], info: OptionInfo, prefix: str) -> click.Optio
         text = str(value).lower() if isinstance(value, bool) else str(value)
         ctx.meta.setdefault(_GIVEN, {}).setdefault((prefix, config), {})[info.name] = text
 
-    common: dict[str, Any] = {"help": text, "expose_value": False, "callback": keep, "default": None}
+    common: dict[str, Any] = {
+        "help": text,
+        "expose_value": False,
+        "callback": keep,
+        "default": None,
+    }
     if info.type == "flag":
         return click.Option([f"{name}/--{stem}no-{info.flag}", destination], **common)
     if info.type == "choice":
@@ -172,11 +179,15 @@ def check_output(path: Path, overwrite: bool) -> None:
     from lofikit.errors import OutputError
 
     if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already", "add --overwrite, or choose another name with -o")
+        raise OutputError(
+            f"{path} exists already", "add --overwrite, or choose another name with -o"
+        )
     if path.is_dir():
         raise OutputError(f"{path} is a folder", "choose another name with -o")
     if not path.parent.is_dir():
-        raise OutputError(f"the folder {path.parent} does not exist", f"make it: mkdir -p {path.parent}")
+        raise OutputError(
+            f"the folder {path.parent} does not exist", f"make it: mkdir -p {path.parent}"
+        )
 
 
 def width() -> int:

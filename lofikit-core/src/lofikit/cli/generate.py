@@ -12,7 +12,6 @@ import click
 from lofikit.cli.components import check_output
 from lofikit.errors import OptionError
 
-
 T = TypeVar("T")
 
 
@@ -28,9 +27,7 @@ T = TypeVar("T")
     "once for all runs, or once for each.  [default: held-out]",
 )
 @click.option("--prompt-start", default=0.0, help="Where in the clip the prompt begins [s].")
-@click.option(
-    "--prompt-seconds", default=5.0, show_default=True, help="Length of the prompt [s]."
-)
+@click.option("--prompt-seconds", default=5.0, show_default=True, help="Length of the prompt [s].")
 @click.option(
     "--without-prompt", is_flag=True, help="Leave the prompt out of the file; keep the new music."
 )
@@ -99,7 +96,9 @@ def command(
     options = TakeOptions(seconds, seed, Sampling(temperature, top_p), not without_prompt)
     voices = []
     for path, word, gain in zip(
-        runs, _for_each(runs, prompts, "--prompt"), _for_each(runs, gains or (0.0,), "--gain"),
+        runs,
+        _for_each(runs, prompts, "--prompt"),
+        _for_each(runs, gains or (0.0,), "--gain"),
         strict=True,
     ):
         run = Run.open(path)

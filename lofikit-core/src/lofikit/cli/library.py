@@ -27,7 +27,10 @@ def command(library: Path, as_json: bool) -> None:
     rows = table("clip", "title", "artist", "licence", "seconds", "Hz", "sha256", "origin")
     for clip in found.clips:
         rows.add_row(
-            *(escape(word) for word in (clip.id, clip.title, clip.artist, clip.licence or "unknown")),
+            *(
+                escape(word)
+                for word in (clip.id, clip.title, clip.artist, clip.licence or "unknown")
+            ),
             f"{clip.seconds:.1f}",
             str(clip.rate),
             clip.sha256[:12],

@@ -55,7 +55,9 @@ def command(what: str, name: str | None) -> None:
     component = registry().find(kind, name)
     distribution, version = registry().distribution_of(component)
     config: Any = load_class(component.config)
-    out.print(f"[bold]{component.name}[/] ({distribution} {version}): {escape(component.summary)}\n")
+    out.print(
+        f"[bold]{component.name}[/] ({distribution} {version}): {escape(component.summary)}\n"
+    )
     rows = table("option", "type", "default", "unit", "what it does")
     for info in describe(config):
         rows.add_row(

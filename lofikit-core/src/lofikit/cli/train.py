@@ -131,9 +131,7 @@ def _resumed(ctx: click.Context, output: Path) -> Run:
 def _run_config(ctx: click.Context, library: Path | None, base: dict[str, Any]) -> RunConfig:
     where = str(library or base.get("library", ""))
     if not where:
-        raise OptionError(
-            "no library is given", "lofikit train LIBRARY --model torch/tcn -o RUN"
-        )
+        raise OptionError("no library is given", "lofikit train LIBRARY --model torch/tcn -o RUN")
     if "model" not in chosen(ctx):
         models = ", ".join(c.name for c in registry().of_kind("model"))
         raise OptionError(
@@ -237,7 +235,9 @@ def _audition(session: Session) -> None:
 
 def _remove_unused(run: Run) -> None:
     """Removes the folder of a run that was refused before it began."""
-    kept = [f for f in run.path.iterdir() if f.name not in ("run.toml", "representation.safetensors")]
+    kept = [
+        f for f in run.path.iterdir() if f.name not in ("run.toml", "representation.safetensors")
+    ]
     if not kept:
         for file in run.path.iterdir():
             file.unlink()

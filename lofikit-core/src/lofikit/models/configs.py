@@ -69,9 +69,7 @@ class TCNConfig(CausalConfig):
     stacks: int = option(1, "How often the dilations are repeated.", ge=1)
     activation: Activation = option("tanh", "Activation of convolutions and blocks.")
     skips: bool = option(True, "Sum the branches of all blocks instead of taking the last block.")
-    dropout: float = option(
-        0.0, "Share of channels dropped while training.", ge=0.0, lt=1.0
-    )
+    dropout: float = option(0.0, "Share of channels dropped while training.", ge=0.0, lt=1.0)
 
     @property
     def receptive_field(self) -> int:
@@ -97,9 +95,7 @@ class Seq2SeqConfig(Options):
         20, "Frames that the encoder reads, and the decoder writes.", unit="frames", ge=1
     )
     units: int = option(2048, "Units of the encoder and of the decoder.", ge=1)
-    dropout: float = option(
-        0.0, "Share of the code dropped while training.", ge=0.0, lt=1.0
-    )
+    dropout: float = option(0.0, "Share of the code dropped while training.", ge=0.0, lt=1.0)
     input_noise: float = option(
         0.0,
         "Standard deviation of Gaussian noise added to real-valued inputs while training.",

@@ -120,9 +120,7 @@ def initial_weights(config: Config, spec: FrameSpec, seed: int) -> Weights:
     return weights
 
 
-def _truncated_normal(
-    rng: np.random.Generator, shape: tuple[int, ...]
-) -> NDArray[np.float64]:
+def _truncated_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Draws from a normal cut at two deviations and scaled back to variance 1, as Keras does."""
     value = rng.standard_normal(shape)
     while (outside := np.abs(value) > 2).any():
