@@ -45,7 +45,7 @@ class Audio:
     @property
     def seconds(self) -> float:
         """Length in seconds."""
-        return self.samples.shape[1] / self.rate
+        return float(self.samples.shape[1] / self.rate)
 
     def mono(self) -> NDArray[np.float32]:
         """Returns the mean of the channels, shape (samples,)."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lofikit.audio import AudioError, quiet_decoders, read
-from lofikit.errors import LofikitError
+from lofikit.audio import quiet_decoders, read
+from lofikit.errors import AudioError, LofikitError
 from lofikit.library import Library
 from lofikit.separators.base import Separator
 from lofikit.sources.base import ClipFailure, Source

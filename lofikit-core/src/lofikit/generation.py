@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class TakeOptions:
 
     seconds: float
     seed: int = 0
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     with_prompt: bool = True
 
     def __post_init__(self) -> None:
@@ -124,7 +124,7 @@ class Performer:
         samples = self._decoder.push(frames)[0]
         skipped = min(self._skip, len(samples))
         self._skip -= skipped
-        return samples[skipped:]
+        return np.asarray(samples[skipped:])
 
     def next(self, count: int) -> Samples:
         """Generates the next ``count`` samples."""

@@ -153,7 +153,7 @@ class Run:
                 component = registry().find(kind, made["name"])
             except PluginError:
                 continue  # building it explains more
-            distribution, version = registry().distribution_of(component)
+            _, version = registry().distribution_of(component)
             if _series(version) != _series(made["version"]):
                 lines.append(
                     f"the run {self.path} was made with {made['distribution']} {made['version']}, "
@@ -325,7 +325,8 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
 
     try:
         with safe_open(path, "numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path} is damaged: {error}") from error
 

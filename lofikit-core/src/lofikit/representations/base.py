@@ -131,7 +131,7 @@ class Representation(ABC):
 
     # A representation may itself be trained (a learned codec): it then overrides these three.
 
-    def fit(self, samples: list[Samples], seed: int) -> None:
+    def fit(self, samples: list[Samples], seed: int) -> None:  # noqa: B027
         """Learns from training clips, each of shape (n,). The default learns nothing.
 
         Called once when a run starts, with the clips of the training split only.
@@ -141,5 +141,5 @@ class Representation(ABC):
         """Returns what was learned, as named arrays; stored in the run."""
         return {}
 
-    def load_state(self, state: dict[str, NDArray[Any]]) -> None:
+    def load_state(self, state: dict[str, NDArray[Any]]) -> None:  # noqa: B027
         """Takes back what :meth:`state` gave."""

@@ -27,5 +27,5 @@ class Separator(ABC):
     def separate(self, audio: Audio) -> dict[str, Audio]:
         """Returns every stem, with the rate, length and channels of ``audio``."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """Releases what the separator holds (a process, a graph). Called once, at the end."""
