@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from lofikit.sources.beatmaker.harmony import LOOPS, Chord, Key
 from lofikit.sources.beatmaker.score import STEPS, random_stream
 
@@ -74,7 +76,7 @@ class Bar:
         section: That section.
         changes: Its chords, in order, filling the bar.
         following: The first chord of the next bar.
-        next_drums: What the drums do in the next bar, as in `Section.drums`.
+        next_section: The section of the next bar.
     """
 
     index: int
@@ -83,7 +85,7 @@ class Bar:
     section: Section
     changes: tuple[Change, ...]
     following: Chord
-    next_drums: str
+    next_section: Section
 
     @property
     def closes_section(self) -> bool:
@@ -112,12 +114,26 @@ def arrange(seed: int, key: Key, bars: int) -> tuple[Bar, ...]:
     """
     # One bar more, since every bar knows what follows it.
     plan = tuple(itertools.islice(_bars(seed, key), bars + 1))
-    return tuple(
-        Bar(index, position, occurrence, section, _changes(chords), after[3][0], after[2].drums)
-        for index, ((position, occurrence, section, chords), after) in enumerate(
-            itertools.pairwise(plan)
+    arranged = []
+    for index, ((occurrence, section, position, chords), after) in enumerate(
+        itertools.pairwise(plan)
+    ):
+        _, next_section, next_position, (following, *_) = after
+        if next_position == 0 or (position + 1) % 4 == 0:
+            rng = random_stream(seed, "turnaround", index)
+            chords = _turnaround(rng, key, chords, following)
+        arranged.append(
+            Bar(
+                index=index,
+                position=position,
+                occurrence=occurrence,
+                section=section,
+                changes=_changes(chords),
+                following=following,
+                next_section=next_section,
+            )
         )
-    )
+    return tuple(arranged)
 
 
 def _sections(seed: int) -> Iterator[Section]:
@@ -126,7 +142,8 @@ def _sections(seed: int) -> Iterator[Section]:
     yield from itertools.cycle(CYCLES[rng.integers(len(CYCLES))])
 
 
-def _bars(seed: int, key: Key) -> Iterator[tuple[int, int, Section, tuple[Chord, ...]]]:
+def _bars(seed: int, key: Key) -> Iterator[tuple[int, Section, int, tuple[Chord, ...]]]:
+    """Bars without end: number and section they belong to, position within it, chords."""
     rng = random_stream(seed, "loops")
     verse, hook = (
         key.loop(LOOPS[key.mode][choice])
@@ -137,17 +154,20 @@ def _bars(seed: int, key: Key) -> Iterator[tuple[int, int, Section, tuple[Chord,
         hook = verse
     for occurrence, section in enumerate(_sections(seed)):
         loop = hook if section.name == "hook" else verse
-        rng = random_stream(seed, "chords", occurrence)
         for position in range(section.bars):
-            # Counted from the end: a section of two bars plays the loop's second half, so that
-            # every section begins where a loop does or runs into one that does.
-            chords = loop[(position - section.bars) % len(loop)]
-            closing = (position - section.bars) % len(loop) == len(loop) - 1
-            if closing and len(chords) == 1 and rng.random() < 0.4:
-                target = loop[0][0]
-                if chords[0].root not in ((target.root + 7) % 12, (target.root + 1) % 12):
-                    chords = (chords[0], key.approach(target, rng))
-            yield position, occurrence, section, chords
+            # Counted from the section's end: one of two bars plays the second half of the loop,
+            # and so leads into the start of the next.
+            yield occurrence, section, position, loop[(position - section.bars) % len(loop)]
+
+
+def _turnaround(
+    rng: np.random.Generator, key: Key, chords: tuple[Chord, ...], following: Chord
+) -> tuple[Chord, ...]:
+    """Now and then, half of a loop's last bar given to a dominant of what comes next."""
+    leads_already = chords[-1].root in ((following.root + 7) % 12, (following.root + 1) % 12)
+    if len(chords) > 1 or leads_already or rng.random() < 0.5:
+        return chords
+    return (*chords, key.approach(following, rng))
 
 
 def _changes(chords: tuple[Chord, ...]) -> tuple[Change, ...]:

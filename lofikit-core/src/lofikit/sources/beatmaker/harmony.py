@@ -147,8 +147,10 @@ def _cost(voicing: tuple[int, ...], previous: tuple[int, ...] | None) -> float:
     movement = sum(abs(a - b) for a, b in zip(voicing, previous or voicing, strict=True))
     drift = abs(sum(voicing) / len(voicing) - CENTRE)
     gaps = [high - low for low, high in itertools.pairwise(voicing)]
-    seconds = sum(4 * (gap == 1) + 3 * (gap <= 2 and low < 57)
-                  for gap, low in zip(gaps, voicing, strict=False))
+    seconds = sum(
+        4 * (gap == 1) + 3 * (gap <= 2 and low < 57)
+        for gap, low in zip(gaps, voicing, strict=False)
+    )
     # A semitone under the melody voice is the harshest place for one.
     rub = 6 * (gaps[-1] == 1)
     stretch = max(0, voicing[-1] - voicing[0] - 14)

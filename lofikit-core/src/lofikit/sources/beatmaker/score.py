@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import dataclass
 
@@ -84,4 +85,4 @@ def random_stream(seed: int, part: str, *index: int) -> np.random.Generator:
 
 def frequency(pitch: float) -> float:
     """Hertz of a MIDI note number, in equal temperament at A4 = 440 Hz."""
-    return 440.0 * 2.0 ** ((pitch - 69) / 12)
+    return 440.0 * math.exp2((pitch - 69) / 12)
