@@ -56,10 +56,12 @@ class Dense:
 
     @property
     def input_width(self) -> int:
+        """Values a frame that go in."""
         return int(self.weight.shape[0])
 
     @property
     def output_width(self) -> int:
+        """Values a frame that come out."""
         return int(self.weight.shape[1])
 
 
@@ -94,10 +96,12 @@ class Conv:
 
     @property
     def input_width(self) -> int:
+        """Values a frame that go in."""
         return int(self.weight.shape[1])
 
     @property
     def output_width(self) -> int:
+        """Values a frame that come out."""
         return int(self.weight.shape[2])
 
 
@@ -146,10 +150,12 @@ class ResidualBlock:
 
     @property
     def input_width(self) -> int:
+        """Values a frame that go in."""
         return self.convs[0].input_width
 
     @property
     def output_width(self) -> int:
+        """Values a frame that come out."""
         return self.convs[-1].output_width
 
 
@@ -178,10 +184,12 @@ class TCN:
 
     @property
     def input_width(self) -> int:
+        """Values a frame that go in."""
         return self.blocks[0].input_width
 
     @property
     def output_width(self) -> int:
+        """Values a frame that come out."""
         return self.blocks[-1].output_width
 
 
@@ -208,6 +216,7 @@ class LSTM:
 
     @property
     def input_width(self) -> int:
+        """Values a frame that go in."""
         return int(self.kernel.shape[0])
 
     @property

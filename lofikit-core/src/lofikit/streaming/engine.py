@@ -1,0 +1,171 @@
+"""Opening a stream of a network on the compiled engine."""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from lofikit.streaming.network import (
+    ACTIVATIONS,
+    TCN,
+    Conv,
+    Dense,
+    EncoderDecoder,
+    FloatArray,
+    Input,
+    Network,
+)
+
+Frames: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.int32]
+
+
+def supports(network: Network | EncoderDecoder) -> str | None:
+    """Whether the engine can stream a network.
+
+    Args:
+        network: The network.
+
+    Returns:
+        None if it can, else the reason, naming the layer.
+    """
+    if importlib.util.find_spec("numba") is None:
+        return "numba is not installed"
+    for where, name in _activations(network):
+        if name not in ACTIVATIONS:
+            return f"{where} has the activation {name!r}; the engine has {', '.join(ACTIVATIONS)}"
+    return None
+
+
+def open_stream(
+    network: Network | EncoderDecoder,
+    batch: int,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+    threads: int = 1,
+) -> EngineStream:
+    """Open a stream: the network's weights are packed and its state is set to zeros.
+
+    The kernels are compiled when the first frame is stepped, or read from numba's cache.
+
+    Args:
+        network: The network; see `supports`.
+        batch: Streams stepped together.
+        temperature: Divides the logits of classes; 0 takes the most likely. Regressing networks
+            feed their prediction back and ignore it.
+        top_p: Classes are drawn from the most likely ones that reach this probability, in (0, 1].
+        seed: Of the draws; stream ``b`` of a seed is the same for every batch and thread count.
+        threads: Streams are spread over this many threads.
+
+    Returns:
+        The stream.
+
+    Raises:
+        ValueError: The engine cannot express the network, or an option is out of its range.
+    """
+    reason = supports(network)
+    if reason is not None:
+        raise ValueError(f"The streaming engine cannot run this network: {reason}.")
+    for name, count in (("batch", batch), ("threads", threads)):
+        if count < 1:
+            raise ValueError(f"{name} must be at least 1, not {count}.")
+    if temperature < 0:
+        raise ValueError(f"temperature must be 0 or more, not {temperature}.")
+    if not 0 < top_p <= 1:
+        raise ValueError(f"top_p must be above 0 and at most 1, not {top_p}.")
+    # numba takes a third of a second to import: only those who stream pay for it.
+    if isinstance(network, EncoderDecoder):
+        from lofikit.streaming.blocks import BlockStream
+
+        return BlockStream(network, batch, temperature, top_p, seed, threads)
+    from lofikit.streaming.frames import FrameStream
+
+    return FrameStream(network, batch, temperature, top_p, seed, threads)
+
+
+class EngineStream(ABC):
+    """A network's carried state, for a batch of streams."""
+
+    @abstractmethod
+    def prime(self, frames: Frames) -> FloatArray:
+        """Step given frames, and keep the state they leave.
+
+        May be called again and again, also after `next`: the state goes on. The outputs equal the
+        forward pass over the whole history, however it was cut into calls.
+
+        Args:
+            frames: Shape (batch, time, size): float32, or int32 class ids.
+
+        Returns:
+            Float32 outputs (batch, time, size), or logits (batch, time, size, levels).
+
+        Raises:
+            ValueError: The frames have another shape or kind, or ids outside the levels.
+        """
+
+    @abstractmethod
+    def next(self, count: int) -> Frames:
+        """Generate frames, feeding each back to make the one after.
+
+        Before any `prime`, it starts from a first frame of zeros, or of the middle class.
+
+        Args:
+            count: Frames to generate.
+
+        Returns:
+            Shape (batch, count, size): float32, or int32 class ids.
+
+        Raises:
+            ValueError: The count is negative.
+        """
+
+
+def checked_frames(frames: Frames, spec: Input, batch: int) -> FloatArray:
+    """Given frames as contiguous float32, which holds class ids up to 2**24 exactly.
+
+    Raises:
+        ValueError: The frames have another shape or kind, or ids outside the levels.
+    """
+    array = np.asarray(frames)
+    if array.ndim != 3 or array.shape[0] != batch or array.shape[2] != spec.size:
+        raise ValueError(f"frames have shape {array.shape}; wanted ({batch}, time, {spec.size}).")
+    if spec.levels is not None:
+        if not np.issubdtype(array.dtype, np.integer):
+            raise ValueError(f"frames are {array.dtype}; this network takes integer class ids.")
+        if array.size and not 0 <= array.min() <= array.max() < spec.levels:
+            raise ValueError(
+                f"class ids reach from {array.min()} to {array.max()}; this network has "
+                f"{spec.levels} levels."
+            )
+    return np.ascontiguousarray(array, np.float32)
+
+
+def first_frames(spec: Input, batch: int, time: int) -> Frames:
+    """What a stream that was never primed starts from: silence, or the middle class."""
+    if spec.levels is None:
+        return np.zeros((batch, time, spec.size), np.float32)
+    return np.full((batch, time, spec.size), spec.levels // 2, np.int32)
+
+
+def _activations(network: Network | EncoderDecoder) -> Iterator[tuple[str, str]]:
+    yield "head", network.head.activation
+    if isinstance(network, EncoderDecoder):
+        return
+    for number, layer in enumerate(network.layers):
+        where = f"layers[{number}]"
+        if isinstance(layer, Conv | Dense):
+            yield f"{where} ({type(layer).__name__})", layer.activation
+        elif isinstance(layer, TCN):
+            for index, block in enumerate(layer.blocks):
+                place = f"{where}.blocks[{index}]"
+                yield place, block.branch_activation
+                yield place, block.activation
+                for conv in block.convs:
+                    yield f"{place} (Conv)", conv.activation
+                if block.match is not None:
+                    yield f"{place} (match)", block.match.activation

@@ -1,0 +1,131 @@
+"""Streams of networks that step frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from lofikit.streaming.engine import EngineStream, Frames, checked_frames, first_frames
+from lofikit.streaming.network import FloatArray, Network
+from lofikit.streaming.processor import this_processor
+from lofikit.streaming.program import Program, aligned_zeros, pack
+from lofikit.streaming.sampling import stream_keys
+from lofikit.streaming.stepping import run
+
+T = TypeVar("T")
+
+GROUP = 16
+"""Streams stepped together: enough to read each weight rarely, few enough to stay in cache."""
+
+
+class Group:
+    """Some neighbouring streams of a batch, with a state of their own."""
+
+    def __init__(self, program: Program, streams: slice, keys: npt.NDArray[np.uint64]) -> None:
+        self.program = program
+        self.streams = streams
+        self.keys = keys[streams]
+        self.state = aligned_zeros(program.state.size)
+        self.state[:] = program.state
+
+
+class FrameStream(EngineStream):
+    """A `Network`'s stream; see `lofikit.streaming.engine.open_stream`."""
+
+    def __init__(
+        self,
+        network: Network,
+        batch: int,
+        temperature: float,
+        top_p: float,
+        seed: int,
+        threads: int,
+    ) -> None:
+        self._network = network
+        self._batch = batch
+        self._temperature = temperature
+        self._top_p = top_p
+        self._clock = 0
+        self._drawn = 0
+        self._processor = this_processor()
+        keys = stream_keys(seed, batch)
+        programs: dict[int, Program] = {}
+        self._groups: list[Group] = []
+        for streams in split(batch, threads):
+            size = streams.stop - streams.start
+            program = programs.get(size) or programs.setdefault(size, pack(network, size))
+            self._groups.append(Group(program, streams, keys))
+        self._workers = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def prime(self, frames: Frames) -> FloatArray:
+        """Step given frames; see `EngineStream.prime`."""
+        given = checked_frames(frames, self._network.input, self._batch)
+        batch, time, size = given.shape
+        outputs = np.empty((batch, time, self._network.input.head_width), np.float32)
+        self._run(given, outputs, generating=False)
+        levels = self._network.input.levels
+        return outputs if levels is None else outputs.reshape(batch, time, size, levels)
+
+    def next(self, count: int) -> Frames:
+        """Generate frames; see `EngineStream.next`."""
+        if count < 0:
+            raise ValueError(f"count must be 0 or more, not {count}.")
+        spec = self._network.input
+        if self._clock == 0:
+            self.prime(first_frames(spec, self._batch, 1))
+        frames = np.empty((self._batch, count, spec.size), np.float32)
+        nothing = np.empty((self._batch, count, 0), np.float32)
+        self._run(frames, nothing, generating=True)
+        self._drawn += count * spec.size
+        return frames if spec.levels is None else frames.astype(np.int32)
+
+    def _run(self, frames: FloatArray, outputs: FloatArray, *, generating: bool) -> None:
+        spec = self._network.input
+        width = spec.output_width // spec.size
+
+        def work(group: Group) -> None:
+            program = group.program
+            run(
+                self._processor,
+                program.operations,
+                program.weights,
+                group.state,
+                program.source,
+                program.head,
+                program.embedding,
+                spec.levels or 0,
+                width,
+                self._clock,
+                frames[group.streams],
+                outputs[group.streams],
+                generating,
+                self._temperature,
+                self._top_p,
+                group.keys,
+                self._drawn,
+            )
+
+        each(self._workers, work, self._groups)
+        self._clock += frames.shape[1]
+
+
+def split(batch: int, threads: int) -> list[slice]:
+    """Cut a batch in groups of at most `GROUP`, at least one a thread where there are enough."""
+    groups = max(-(-batch // GROUP), min(threads, batch))
+    edges = [batch * number // groups for number in range(groups + 1)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
+
+
+def each(workers: ThreadPoolExecutor | None, work: Callable[[T], None], groups: list[T]) -> None:
+    """Do the work of every group, over the threads if there are any."""
+    if workers is None:
+        for group in groups:
+            work(group)
+    else:
+        for done in [workers.submit(work, group) for group in groups]:
+            done.result()

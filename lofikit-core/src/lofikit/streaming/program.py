@@ -1,0 +1,350 @@
+"""A network compiled to a program: a table of operations over two flat float32 arenas.
+
+The weights' arena holds every matrix packed in panels of `PANEL` columns, in the order in which
+they are used, so that a step reads it from front to back. The state's arena holds the activations
+of one frame, the rings of past frames and the sums that were computed ahead; all are rows of
+``streams`` x width, padded to `ALIGN`.
+
+**Look-ahead.** Tap ``j`` of a convolution of dilation ``d`` sees the frame ``j * d`` before, so
+its part in the next ``j * d`` outputs is known already. It is computed for a power of two of them
+at once, as one matrix product that reads the weights once; only the newest tap is left
+to a matrix-vector product a frame. Taps are always added from the oldest to the newest, however
+far ahead they are computed, so the sums do not depend on the number of streams.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lofikit.streaming.network import (
+    LSTM,
+    TCN,
+    Conv,
+    Dense,
+    FloatArray,
+    Network,
+    ResidualBlock,
+)
+
+ALIGN = 16
+"""Rows and packed weights are padded to a multiple of this many values: 64 bytes."""
+
+PANEL = 64
+"""Columns of a packed weight panel."""
+
+LOOK_AHEAD_ROWS = 64
+"""Rows (frames x streams) of a product computed ahead, at most: its operands stay in cache."""
+
+PRODUCT, RESIDUAL, LSTM_CELL = range(3)
+"""Kinds of operation."""
+
+ACTIVATION_CODES: dict[str, int] = {
+    "linear": 0,
+    "tanh": 1,
+    "relu": 2,
+    "sigmoid": 3,
+    "elu": 4,
+    "selu": 5,
+    "gelu": 6,
+    "gelu_tanh": 7,
+    "swish": 8,
+    "silu": 8,
+    "softplus": 9,
+    "leaky_relu": 10,
+}
+
+OPERATION = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            "kind",
+            "ahead",  # frames computed at once, a power of two: done when the clock divides by it
+            "columns",  # padded values a row that come out
+            # PRODUCT: out = start + source @ weight, tap by tap
+            "source",  # rows that go in: a ring of frames, or one frame
+            "source_frames",  # frames in it, a power of two
+            "source_stride",
+            "inputs",  # values a row that are read
+            "delay",  # frames from the oldest tap to the first output
+            "dilation",
+            "taps",
+            "weight",  # in the weights: the oldest tap's packed matrix
+            "start",  # what is added to: a ring of sums, or the bias
+            "start_frames",  # frames in it, a power of two; 0 for a bias
+            "out",
+            "out_frames",  # frames in it, a power of two
+            "keep",  # ring of past frames that the source is copied to, or -1
+            "keep_frames",
+            # RESIDUAL: skip += branch; out = source + branch
+            "branch",
+            "skip",  # the sum of the skips, or -1
+            "skip_starts",  # 1 where the sum starts here
+            # LSTM_CELL: gates in source, hidden state in out
+            "cell",
+            # Applied to out, one after the other
+            "activation",
+            "second_activation",
+        )
+    ]
+)
+"""One row of a program; places are offsets in the state, in float32 values."""
+
+
+def padded(width: int) -> int:
+    """The width rounded up to a multiple of `ALIGN`."""
+    return -(-width // ALIGN) * ALIGN
+
+
+def aligned_zeros(size: int) -> FloatArray:
+    """A float32 array that starts on a cache line."""
+    raw = np.zeros(size + ALIGN, np.float32)
+    start = (-raw.ctypes.data // 4) % ALIGN
+    return raw[start : start + size]
+
+
+class Arena:
+    """Reserves spans of one flat array, each at a cache line."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._parts: list[tuple[int, FloatArray]] = []
+
+    def reserve(self, values: int) -> int:
+        """The offset of the next ``values``, which start as zeros."""
+        offset = self._size
+        self._size += padded(values)
+        return offset
+
+    def vector(self, vector: FloatArray) -> int:
+        """The offset of given values."""
+        offset = self.reserve(vector.size)
+        self._parts.append((offset, vector))
+        return offset
+
+    def matrix(self, matrix: FloatArray) -> int:
+        """Pack (in, out) as panels of `PANEL` columns, each row-major; out is padded by zeros."""
+        inputs, columns = matrix.shape
+        wide = np.zeros((inputs, padded(columns)), np.float32)
+        wide[:, :columns] = matrix
+        panels = [wide[:, at : at + PANEL].ravel() for at in range(0, wide.shape[1], PANEL)]
+        return self.vector(np.concatenate(panels))
+
+    def filled(self) -> FloatArray:
+        """The array."""
+        array = aligned_zeros(self._size)
+        for offset, part in self._parts:
+            array[offset : offset + part.size] = part
+        return array
+
+
+@dataclass(frozen=True)
+class Program:
+    """A network packed for a number of streams.
+
+    Attributes:
+        operations: Rows of `OPERATION`, in order.
+        weights: The weights' arena.
+        state: The state's arena before the first frame: the biases, and zeros.
+        source: State offset of the first layer's input rows.
+        head: State offset of the head's output rows.
+        embedding: Weights offset of the embedding's rows, or -1.
+    """
+
+    operations: npt.NDArray[np.void]
+    weights: FloatArray
+    state: FloatArray
+    source: int
+    head: int
+    embedding: int
+
+
+def pack(network: Network, streams: int) -> Program:
+    """Lay out a network's weights and state for ``streams`` streams stepped together."""
+    return _NetworkPacker(network, streams).program
+
+
+class Packer:
+    """Lays out operations one by one, for ``streams`` streams stepped together."""
+
+    def __init__(self, streams: int) -> None:
+        self.streams = streams
+        self.state = Arena()
+        self.weights = Arena()
+        self._rows: list[dict[str, int]] = []
+
+    def frames(self, width: int, frames: int = 1) -> int:
+        """Reserve rows of the state for a number of frames of every stream."""
+        return self.state.reserve(frames * self.streams * padded(width))
+
+    def add(self, kind: int, **fields: int) -> None:
+        """Append an operation; see `OPERATION`."""
+        row = {"ahead": 1, "source_frames": 1, "out_frames": 1, "taps": 1, "keep": -1, "skip": -1}
+        self._rows.append({"kind": kind, **row, **fields})
+
+    def affine(self, weight: FloatArray, source: int, out: int = -1, **fields: int) -> int:
+        """Append a product with one matrix (in, out), by default of the newest frame."""
+        inputs, columns = weight.shape
+        if out < 0:
+            out = self.frames(columns)
+        self.add(
+            PRODUCT,
+            source=source,
+            source_stride=padded(inputs),
+            inputs=inputs,
+            columns=padded(columns),
+            weight=self.weights.matrix(weight),
+            out=out,
+            **fields,
+        )
+        return out
+
+    def cut(self) -> npt.NDArray[np.void]:
+        """The operations added since the last cut."""
+        operations = np.zeros(len(self._rows), OPERATION)
+        for index, row in enumerate(self._rows):
+            for name, value in row.items():
+                operations[index][name] = value
+        self._rows = []
+        return operations
+
+
+class _NetworkPacker(Packer):
+    def __init__(self, network: Network, streams: int) -> None:
+        super().__init__(streams)
+        embedding = network.input.embedding
+        table = -1 if embedding is None else self.weights.vector(embedding.ravel())
+        width = network.input.output_width
+        source = at = self.frames(width)
+        for layer in network.layers:
+            if isinstance(layer, TCN):
+                at = self._tcn(layer, at)
+            elif isinstance(layer, Conv):
+                at = self._conv(layer, at)
+            elif isinstance(layer, LSTM):
+                at = self._lstm(layer, at)
+            else:
+                at = self._dense(layer, at)
+        head = self._dense(network.head, at)
+        self.program = Program(
+            self.cut(), self.weights.filled(), self.state.filled(), source, head, table
+        )
+
+    def _dense(self, layer: Dense, source: int) -> int:
+        return self.affine(
+            layer.weight,
+            source,
+            start=self.state.vector(layer.bias),
+            activation=ACTIVATION_CODES[layer.activation],
+        )
+
+    def _conv(self, layer: Conv, source: int, second_activation: int = 0) -> int:
+        past = layer.kernel - 1
+        start = self.state.vector(layer.bias)
+        activations = {
+            "activation": ACTIVATION_CODES[layer.activation],
+            "second_activation": second_activation,
+        }
+        if past == 0:
+            return self.affine(layer.weight[0], source, start=start, **activations)
+        ring_frames = 1 << (past * layer.dilation - 1).bit_length()
+        ring = self.frames(layer.input_width, ring_frames)
+        groups = _look_ahead(layer.kernel, layer.dilation, self.streams)
+        sum_frames = groups[0][0]
+        sums = self.frames(layer.output_width, sum_frames)
+        start_frames = 0  # the first group starts the sums from the bias, the others add to them
+        for ahead, oldest, taps in groups:
+            # Tap j lies at index kernel - 1 - j, so the oldest comes first, as it is added.
+            first = past - oldest
+            weight = [self.weights.matrix(layer.weight[first + tap]) for tap in range(taps)]
+            self.add(
+                PRODUCT,
+                source=ring,
+                source_frames=ring_frames,
+                source_stride=padded(layer.input_width),
+                inputs=layer.input_width,
+                columns=padded(layer.output_width),
+                ahead=ahead,
+                delay=oldest * layer.dilation,
+                dilation=layer.dilation,
+                taps=taps,
+                weight=weight[0],
+                start=start,
+                start_frames=start_frames,
+                out=sums,
+                out_frames=sum_frames,
+            )
+            start, start_frames = sums, sum_frames
+        return self.affine(
+            layer.weight[-1],
+            source,
+            start=sums,
+            start_frames=sum_frames,
+            keep=ring,
+            keep_frames=ring_frames,
+            **activations,
+        )
+
+    def _tcn(self, layer: TCN, source: int) -> int:
+        skip = self.frames(layer.output_width) if layer.skips else -1
+        for number, block in enumerate(layer.blocks):
+            last = number == len(layer.blocks) - 1
+            source = self._block(block, source, skip, first=number == 0, last=last)
+        return skip if layer.skips else source
+
+    def _block(
+        self, block: ResidualBlock, source: int, skip: int, *, first: bool, last: bool
+    ) -> int:
+        branch = source
+        for conv in block.convs[:-1]:
+            branch = self._conv(conv, branch)
+        branch = self._conv(block.convs[-1], branch, ACTIVATION_CODES[block.branch_activation])
+        unused = last and skip >= 0  # only the skips leave the stack
+        if block.match is not None and not unused:
+            source = self._dense(block.match, source)
+        out = -1 if unused else self.frames(block.output_width)
+        self.add(
+            RESIDUAL,
+            source=source,
+            branch=branch,
+            out=out,
+            columns=padded(block.output_width),
+            skip=skip,
+            skip_starts=int(first),
+            activation=0 if unused else ACTIVATION_CODES[block.activation],
+        )
+        return out
+
+    def _lstm(self, layer: LSTM, source: int) -> int:
+        units = layer.output_width
+        hidden, cell = self.frames(units), self.frames(units)
+        bias = self.state.vector(spread_gates(layer.bias[None])[0])
+        gates = self.affine(spread_gates(layer.kernel), source, start=bias)
+        recurrent = spread_gates(layer.recurrent)
+        self.affine(recurrent, hidden, gates, start=gates, start_frames=1)
+        self.add(LSTM_CELL, source=gates, cell=cell, out=hidden, columns=padded(units))
+        return hidden
+
+
+def spread_gates(matrix: FloatArray) -> FloatArray:
+    """Pad each of the four gates of (in, 4 * units) to a multiple of `ALIGN` columns."""
+    inputs, columns = matrix.shape
+    units = columns // 4
+    wide = np.zeros((inputs, 4, padded(units)), np.float32)
+    wide[:, :, :units] = matrix.reshape(inputs, 4, units)
+    return wide.reshape(inputs, -1)
+
+
+def _look_ahead(kernel: int, dilation: int, streams: int) -> list[tuple[int, int, int]]:
+    """Past taps grouped by how far ahead they are computed: (frames, oldest tap, taps)."""
+    most = max(1, 1 << (LOOK_AHEAD_ROWS // streams).bit_length() - 1) if streams <= 64 else 1
+    groups: list[tuple[int, int, int]] = []
+    for tap in range(kernel - 1, 0, -1):
+        ahead = min(most, 1 << (tap * dilation).bit_length() - 1)
+        if groups and groups[-1][0] == ahead:
+            groups[-1] = (ahead, groups[-1][1], groups[-1][2] + 1)
+        else:
+            groups.append((ahead, tap, 1))
+    return groups

@@ -1,0 +1,212 @@
+"""The compiled loop: operations stepped frame by frame, with the feedback inside.
+
+Everything here is compiled by numba and works on the arenas of `lofikit.streaming.program`. No
+memory is allocated and no Python runs between two frames.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lofikit.streaming import vectors
+from lofikit.streaming.processor import compiled, inlined
+from lofikit.streaming.program import PANEL, PRODUCT, RESIDUAL, padded
+from lofikit.streaming.sampling import draw_frame
+
+padded_width = inlined(padded)
+
+
+@inlined
+def product(
+    processor: Any, weights: Any, state: Any,
+    rows: int, inputs: int, columns: int,
+    x: int, x_stride: int, weight: int, start: int, start_stride: int, out: int,
+) -> None:  # fmt: skip
+    """``out = start + x @ weight``: rows of the state by a packed matrix.
+
+    Rows of out are ``columns`` apart; all rows start from the same one where ``start_stride`` is 0.
+    """
+    for panel in range(0, columns, PANEL):
+        width = min(PANEL, columns - panel)
+        matrix = weight + panel * inputs
+        row = 0
+        while row < rows:
+            source = x + row * x_stride
+            begin = start + row * start_stride + panel
+            end = out + row * columns + panel
+            if rows - row >= 4:
+                vectors.product_4(
+                    processor, weights, state, width, inputs,
+                    source, x_stride, matrix, begin, start_stride, end, columns,
+                )  # fmt: skip
+                row += 4
+            elif rows - row >= 2:
+                vectors.product_2(
+                    processor, weights, state, width, inputs,
+                    source, x_stride, matrix, begin, start_stride, end, columns,
+                )  # fmt: skip
+                row += 2
+            else:
+                vectors.product_1(
+                    processor, weights, state, width, inputs,
+                    source, x_stride, matrix, begin, start_stride, end, columns,
+                )  # fmt: skip
+                row += 1
+
+
+@inlined
+def activate(processor: Any, arena: Any, at: int, count: int, code: int) -> None:
+    """Apply the activation of a code (see `program.ACTIVATION_CODES`) in place."""
+    if code == 0:
+        return
+    if code == 1:
+        vectors.activate_tanh(processor, arena, at, count)
+    elif code == 2:
+        vectors.activate_relu(processor, arena, at, count)
+    elif code == 3:
+        vectors.activate_sigmoid(processor, arena, at, count)
+    elif code == 4:
+        vectors.activate_elu(processor, arena, at, count)
+    elif code == 5:
+        vectors.activate_selu(processor, arena, at, count)
+    elif code == 6:
+        vectors.activate_gelu(processor, arena, at, count)
+    elif code == 7:
+        vectors.activate_gelu_tanh(processor, arena, at, count)
+    elif code == 8:
+        vectors.activate_swish(processor, arena, at, count)
+    elif code == 9:
+        vectors.activate_softplus(processor, arena, at, count)
+    elif code == 10:
+        vectors.activate_leaky_relu(processor, arena, at, count)
+
+
+@inlined
+def _product(processor: Any, op: Any, weights: Any, state: Any, streams: int, clock: int) -> None:
+    """A dense layer, past taps for the next ``op.ahead`` frames, or a newest tap on top of them."""
+    columns = op.columns
+    stride = op.source_stride
+    if op.keep >= 0:
+        # The newest frame takes the place of the oldest, which no output needs any more.
+        row = op.keep + (clock & (op.keep_frames - 1)) * streams * stride
+        vectors.copy(processor, state, row, op.source, streams * stride)
+    out = op.out + (clock & (op.out_frames - 1)) * streams * columns
+    start, start_stride = op.start, 0
+    if op.start_frames > 0:
+        start += (clock & (op.start_frames - 1)) * streams * columns
+        start_stride = columns
+    weight = op.weight
+    delay = op.delay
+    for _ in range(op.taps):
+        # Frames clock - delay onwards, in two spans where the ring ends between them.
+        first = (clock - delay) & (op.source_frames - 1)
+        frames = min(op.ahead, op.source_frames - first)
+        done = 0
+        while done < op.ahead:
+            product(
+                processor, weights, state, frames * streams, op.inputs, columns,
+                op.source + first * streams * stride, stride, weight,
+                start + done * streams * start_stride, start_stride,
+                out + done * streams * columns,
+            )  # fmt: skip
+            done += frames
+            frames = op.ahead - done
+            first = 0
+        start, start_stride = out, columns
+        weight += op.inputs * columns
+        delay -= op.dilation
+
+
+@inlined
+def _residual(processor: Any, op: Any, state: Any, streams: int) -> None:
+    """The end of a residual block: the sum of the skips, the block's output."""
+    count = streams * op.columns
+    if op.skip >= 0:
+        if op.skip_starts:
+            vectors.copy(processor, state, op.skip, op.branch, count)
+        else:
+            vectors.add(processor, state, op.skip, op.skip, op.branch, count)
+    if op.out >= 0:
+        vectors.add(processor, state, op.out, op.source, op.branch, count)
+
+
+@inlined
+def _lstm_cell(processor: Any, op: Any, state: Any, streams: int, clock: int) -> None:
+    units = op.columns
+    source = op.source + (clock & (op.source_frames - 1)) * streams * 4 * units
+    out = op.out + (clock & (op.out_frames - 1)) * streams * units
+    for row in range(streams):
+        at = row * units
+        vectors.lstm_cell(processor, state, source + 4 * at, op.cell + at, out + at, units)
+
+
+@inlined
+def step(
+    processor: Any, operations: Any, weights: Any, state: Any, streams: int, clock: int
+) -> None:
+    """One frame of every stream through the network."""
+    for index in range(len(operations)):
+        op = operations[index]
+        if clock & (op.ahead - 1) != 0:
+            continue
+        if op.kind == PRODUCT:
+            _product(processor, op, weights, state, streams, clock)
+        elif op.kind == RESIDUAL:
+            _residual(processor, op, state, streams)
+        else:
+            _lstm_cell(processor, op, state, streams, clock)
+        count = op.ahead * streams * op.columns
+        code = op.activation
+        for _ in range(2):
+            activate(processor, state, op.out, count, code)
+            code = op.second_activation
+
+
+@inlined
+def feed(
+    weights: Any, state: Any, at: int, frame: Any, levels: int, embedding: int, width: int
+) -> None:
+    """Write one frame as the first layer's input: values, scaled class ids or embedded ones."""
+    for index in range(len(frame)):
+        if levels == 0:
+            state[at + index] = frame[index]
+        elif embedding < 0:
+            state[at + index] = np.float32(2.0) * frame[index] / np.float32(levels - 1) - 1
+        else:
+            row = embedding + int(frame[index]) * width
+            for column in range(width):
+                state[at + index * width + column] = weights[row + column]
+
+
+@compiled
+def run(
+    processor: Any, operations: Any, weights: Any, state: Any,
+    source: int, head: int, embedding: int, levels: int, width: int,
+    clock: int, frames: Any, outputs: Any,
+    generating: bool, temperature: float, top_p: float, keys: Any, drawn: int,
+) -> None:  # fmt: skip
+    """Step a group of streams through frames (streams, time, size).
+
+    Generating, each frame is drawn from the head's outputs before and written to ``frames``; else
+    ``frames`` are given. The head's values after each are written to ``outputs`` (streams, time,
+    values), whose last axis is empty where nobody wants them. Frames of size 0 step without any
+    input.
+    """
+    streams, time, size = frames.shape
+    source_stride = padded_width(size * width)
+    head_stride = padded_width(size * max(1, levels))
+    for now in range(time):
+        for row in range(streams):
+            frame = frames[row, now]
+            at = head + row * head_stride
+            if generating:
+                number = drawn + now * size
+                draw_frame(state, at, frame, levels, temperature, top_p, keys[row], number)
+            at = source + row * source_stride
+            feed(weights, state, at, frame, levels, embedding, width)
+        step(processor, operations, weights, state, streams, clock + now)
+        for row in range(streams):
+            for index in range(outputs.shape[2]):
+                outputs[row, now, index] = state[head + row * head_stride + index]

@@ -1,0 +1,250 @@
+"""Kernels written straight in LLVM: products, activations and LSTM gates on vectors.
+
+Each is a numba intrinsic whose loops are built by hand, so that the width of the vectors, the
+number of accumulators and the fused multiply-adds are ours to choose and nothing is left to an
+auto-vectoriser. All operands lie in flat float32 arenas and are named by their offsets; rows are
+padded to `ALIGN` values, so no kernel has a remainder.
+
+Every element of a product is summed in one fixed order, whatever the tile that computes it, so
+that a stream's values do not depend on how many others are computed with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from lofikit.streaming.formulas import FORMULAS, Vectors
+from lofikit.streaming.program import ALIGN, PANEL
+
+_INT = ir.IntType(64)
+
+kernel: Callable[[Any], Any] = intrinsic  # its own type forgets that the context is passed
+
+
+def tile_columns(lanes: int, rows: int) -> int:
+    """Columns of a product tile: as many accumulators as the registers hold.
+
+    Eight hide the latency of a fused multiply-add; AVX-512 has registers for sixteen.
+    """
+    accumulators = 16 if lanes == 16 else 8
+    return max(lanes, min(PANEL, accumulators * lanes // rows))
+
+
+class _Frame:
+    """One intrinsic's body under construction: its builder, arenas and vector type."""
+
+    def __init__(self, context: Any, builder: Any, signature: Any, lanes: int) -> None:
+        self.builder = builder
+        self.vectors = Vectors(builder, lanes)
+        self._context = context
+        self._signature = signature
+
+    def data(self, args: Sequence[Any], index: int) -> Any:
+        """The data pointer of an array argument."""
+        array = self._context.make_array(self._signature.args[index])
+        return array(self._context, self.builder, args[index]).data
+
+    def load(self, base: Any, offset: Any) -> Any:
+        """A vector."""
+        pointer = self.builder.gep(base, [offset])
+        pointer = self.builder.bitcast(pointer, self.vectors.type.as_pointer())
+        return self.builder.load(pointer, align=4)
+
+    def store(self, value: Any, base: Any, offset: Any) -> None:
+        pointer = self.builder.gep(base, [offset])
+        pointer = self.builder.bitcast(pointer, self.vectors.type.as_pointer())
+        self.builder.store(value, pointer, align=4)
+
+    def splat(self, base: Any, offset: Any) -> Any:
+        """One value in every lane."""
+        return self.vectors.splat(self.builder.load(self.builder.gep(base, [offset]), align=4))
+
+    def offset(self, start: Any, count: Any, stride: Any = 1) -> Any:
+        """``start + count * stride``."""
+        count, stride = (_INT(v) if isinstance(v, int) else v for v in (count, stride))
+        return self.builder.add(start, self.builder.mul(count, stride))
+
+    @contextmanager
+    def each_vector(self, count: Any) -> Iterator[Any]:
+        """A loop over ``count`` values, a vector at a time."""
+        zero, step = _INT(0), _INT(self.vectors.lanes)
+        with cgutils.for_range_slice(self.builder, zero, count, step, inc=True) as (index, _):
+            yield index
+
+
+def _product(rows: int) -> Any:
+    """An intrinsic: ``out = start + x @ weight`` for ``rows`` rows and the columns of a panel.
+
+    In the state, rows of x are at ``x + i * x_stride``, the sums start from ``start + i *
+    start_stride`` and go to ``out + i * out_stride``; the panel's rows are at ``weight + k *
+    width`` in the weights. Its ``width`` columns are cut in tiles of `tile_columns`, then `ALIGN`.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        lanes = signature.args[0].lanes
+        frame = _Frame(context, builder, signature, lanes)
+        weights, state = frame.data(args, 1), frame.data(args, 2)
+        width, inputs, x_at, x_stride, weight_at, start_at, start_stride, out_at, out_stride = args[
+            3:
+        ]
+
+        def tile(first: Any, columns: range) -> None:
+            starts = [
+                frame.load(state, frame.offset(at, row, start_stride))
+                for row in range(rows)
+                for at in (frame.offset(builder.add(start_at, first), c) for c in columns)
+            ]
+            x_rows = [frame.offset(x_at, row, x_stride) for row in range(rows)]
+            before = builder.block
+            body = builder.append_basic_block("product")
+            after = builder.append_basic_block("product.end")
+            # A product has at least one input, so the loop tests its end only.
+            builder.branch(body)
+            builder.position_at_end(body)
+            index = builder.phi(_INT)
+            at = builder.phi(_INT)
+            sums = [builder.phi(frame.vectors.type) for _ in starts]
+            index.add_incoming(_INT(0), before)
+            at.add_incoming(first_weight, before)
+            for total, start in zip(sums, starts, strict=True):
+                total.add_incoming(start, before)
+            matrix_row = [frame.load(weights, frame.offset(at, column)) for column in columns]
+            results = []
+            for row in range(rows):
+                value = frame.splat(state, builder.add(x_rows[row], index))
+                for vector, total in zip(matrix_row, sums[row * len(columns) :], strict=False):
+                    results.append(frame.vectors.multiply_add(value, vector, total))
+            for total, result in zip(sums, results, strict=True):
+                total.add_incoming(result, body)
+            next_index = builder.add(index, _INT(1))
+            index.add_incoming(next_index, body)
+            at.add_incoming(builder.add(at, width), body)
+            builder.cbranch(builder.icmp_signed("<", next_index, inputs), body, after)
+            builder.position_at_end(after)
+            remaining = iter(results)
+            for row in range(rows):
+                row_at = frame.offset(builder.add(out_at, first), row, out_stride)
+                for column in columns:
+                    frame.store(next(remaining), state, frame.offset(row_at, column))
+
+        wide = tile_columns(lanes, rows)
+        whole = builder.and_(width, _INT(-wide))
+        with cgutils.for_range_slice(builder, _INT(0), whole, _INT(wide), inc=True) as (first, _):
+            first_weight = builder.add(weight_at, first)
+            tile(first, range(0, wide, lanes))
+        if wide > ALIGN:
+            step = _INT(ALIGN)
+            with cgutils.for_range_slice(builder, whole, width, step, inc=True) as (first, _):
+                first_weight = builder.add(weight_at, first)
+                tile(first, range(0, ALIGN, lanes))
+        return context.get_dummy_value()
+
+    @kernel
+    def product(
+        typing: Any, processor: Any, weights: Any, state: Any, width: Any, inputs: Any,
+        x: Any, x_stride: Any, weight: Any,
+        start: Any, start_stride: Any, out: Any, out_stride: Any,
+    ) -> Any:  # fmt: skip
+        """See `_product`."""
+        return types.void(processor, weights, state, *[types.int64] * 9), code
+
+    return product
+
+
+product_1 = _product(1)
+product_2 = _product(2)
+product_4 = _product(4)
+
+
+def _in_place(formula: Callable[[Vectors, Any], Any]) -> Any:
+    """``arena[at : at + count] = formula(arena[at : at + count])``."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        frame = _Frame(context, builder, signature, signature.args[0].lanes)
+        arena = frame.data(args, 1)
+        with frame.each_vector(args[3]) as index:
+            offset = builder.add(args[2], index)
+            frame.store(formula(frame.vectors, frame.load(arena, offset)), arena, offset)
+        return context.get_dummy_value()
+
+    @kernel
+    def activate(typing: Any, processor: Any, arena: Any, at: Any, count: Any) -> Any:
+        return types.void(processor, arena, types.int64, types.int64), code
+
+    return activate
+
+
+activate_relu = _in_place(FORMULAS["relu"])
+activate_tanh = _in_place(FORMULAS["tanh"])
+activate_sigmoid = _in_place(FORMULAS["sigmoid"])
+activate_elu = _in_place(FORMULAS["elu"])
+activate_selu = _in_place(FORMULAS["selu"])
+activate_gelu = _in_place(FORMULAS["gelu"])
+activate_gelu_tanh = _in_place(FORMULAS["gelu_tanh"])
+activate_swish = _in_place(FORMULAS["swish"])
+activate_softplus = _in_place(FORMULAS["softplus"])
+activate_leaky_relu = _in_place(FORMULAS["leaky_relu"])
+
+
+@kernel
+def add(typing: Any, processor: Any, arena: Any, out: Any, a: Any, b: Any, count: Any) -> Any:
+    """``arena[out:] = arena[a:] + arena[b:]`` over ``count`` values."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        frame = _Frame(context, builder, signature, signature.args[0].lanes)
+        base = frame.data(args, 1)
+        with frame.each_vector(args[5]) as index:
+            left, right = (frame.load(base, builder.add(args[i], index)) for i in (3, 4))
+            frame.store(builder.fadd(left, right), base, builder.add(args[2], index))
+        return context.get_dummy_value()
+
+    return types.void(processor, arena, *[types.int64] * 4), code
+
+
+@kernel
+def copy(typing: Any, processor: Any, arena: Any, out: Any, source: Any, count: Any) -> Any:
+    """``arena[out:] = arena[source:]`` over ``count`` values."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        frame = _Frame(context, builder, signature, signature.args[0].lanes)
+        base = frame.data(args, 1)
+        with frame.each_vector(args[4]) as index:
+            value = frame.load(base, builder.add(args[3], index))
+            frame.store(value, base, builder.add(args[2], index))
+        return context.get_dummy_value()
+
+    return types.void(processor, arena, *[types.int64] * 3), code
+
+
+@kernel
+def lstm_cell(
+    typing: Any, processor: Any, arena: Any, gates: Any, cell: Any, hidden: Any, units: Any
+) -> Any:
+    """One row of an LSTM's cell and hidden state from its gates i, f, g, o, ``units`` apart."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        frame = _Frame(context, builder, signature, signature.args[0].lanes)
+        base = frame.data(args, 1)
+        _, _, gates_at, cell_at, hidden_at, units = args
+        tanh, sigmoid = FORMULAS["tanh"], FORMULAS["sigmoid"]
+        v = frame.vectors
+        with frame.each_vector(units) as index:
+            i, f, g, o = (
+                frame.load(base, builder.add(frame.offset(gates_at, gate, units), index))
+                for gate in range(4)
+            )
+            cell_offset = builder.add(cell_at, index)
+            kept = builder.fmul(sigmoid(v, f), frame.load(base, cell_offset))
+            state = v.multiply_add(sigmoid(v, i), tanh(v, g), kept)
+            frame.store(state, base, cell_offset)
+            output = builder.fmul(sigmoid(v, o), tanh(v, state))
+            frame.store(output, base, builder.add(hidden_at, index))
+        return context.get_dummy_value()
+
+    return types.void(processor, arena, *[types.int64] * 4), code

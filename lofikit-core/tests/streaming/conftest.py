@@ -1,0 +1,184 @@
+"""A plain NumPy forward pass over a whole history: what streams are compared with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from lofikit.streaming.network import (
+    LSTM,
+    TCN,
+    Conv,
+    Dense,
+    EncoderDecoder,
+    Input,
+    Network,
+    ResidualBlock,
+)
+
+Array = npt.NDArray[np.float64]
+
+
+def sigmoid(x: Array) -> Array:
+    return 0.5 * np.tanh(0.5 * x) + 0.5
+
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "linear": lambda x: x,
+    "relu": lambda x: np.maximum(x, 0),
+    "tanh": np.tanh,
+    "sigmoid": sigmoid,
+    "elu": lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x),
+    "selu": lambda x: (
+        1.0507009873554805 * np.where(x < 0, 1.6732632423543772 * np.expm1(np.minimum(x, 0)), x)
+    ),
+    "gelu": lambda x: x * 0.5 * (1 + np.vectorize(math.erf)(x / math.sqrt(2))),
+    "gelu_tanh": lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+    "swish": lambda x: x * sigmoid(x),
+    "silu": lambda x: x * sigmoid(x),
+    "softplus": lambda x: np.logaddexp(x, 0),
+    "leaky_relu": lambda x: np.where(x < 0, 0.2 * x, x),
+}
+
+
+def dense(layer: Dense, x: Array) -> Array:
+    return ACTIVATIONS[layer.activation](x @ layer.weight.astype(float) + layer.bias)
+
+
+def conv(layer: Conv, x: Array) -> Array:
+    time, reach = x.shape[1], (layer.kernel - 1) * layer.dilation
+    history = np.pad(x, ((0, 0), (reach, 0), (0, 0)))
+    taps = [
+        history[:, tap * layer.dilation :][:, :time] @ layer.weight[tap].astype(float)
+        for tap in range(layer.kernel)
+    ]
+    return ACTIVATIONS[layer.activation](sum(taps) + layer.bias)
+
+
+def lstm(layer: LSTM, x: Array) -> Array:
+    hidden = cell = np.zeros((len(x), layer.output_width))
+    states = []
+    for now in range(x.shape[1]):
+        gates = x[:, now] @ layer.kernel + hidden @ layer.recurrent + layer.bias
+        i, f, g, o = np.split(gates, 4, axis=-1)
+        cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
+        hidden = sigmoid(o) * np.tanh(cell)
+        states.append(hidden)
+    return np.stack(states, axis=1)
+
+
+def tcn(layer: TCN, x: Array) -> Array:
+    branches = []
+    for block in layer.blocks:
+        branch = x
+        for each in block.convs:
+            branch = conv(each, branch)
+        branch = ACTIVATIONS[block.branch_activation](branch)
+        branches.append(branch)
+        x = ACTIVATIONS[block.activation]((dense(block.match, x) if block.match else x) + branch)
+    return sum(branches) if layer.skips else x
+
+
+def fed(spec: Input, frames: npt.NDArray[np.generic]) -> Array:
+    if spec.levels is None:
+        return frames.astype(float)
+    if spec.embedding is None:
+        return 2 * frames / (spec.levels - 1) - 1
+    return spec.embedding.astype(float)[frames].reshape(*frames.shape[:2], -1)
+
+
+def full_forward(network: Network | EncoderDecoder, frames: npt.NDArray[np.generic]) -> Array:
+    """Outputs (batch, time, size) or logits (batch, time, size, levels) of a whole history."""
+    spec = network.input
+    x = fed(spec, frames)
+    if isinstance(network, EncoderDecoder):
+        blocks = []
+        for start in range(0, x.shape[1], network.block):
+            context = lstm(network.encoder, x[:, start : start + network.block])[:, -1:]
+            blocks.append(lstm(network.decoder, np.repeat(context, network.block, axis=1)))
+        x = np.concatenate(blocks, axis=1)
+    else:
+        functions = {Conv: conv, Dense: dense, LSTM: lstm, TCN: tcn}
+        for layer in network.layers:
+            x = functions[type(layer)](layer, x)
+    outputs = dense(network.head, x)
+    if spec.levels is None:
+        return outputs
+    return outputs.reshape(*outputs.shape[:2], spec.size, spec.levels)
+
+
+class Builder:
+    """Layers with seeded random weights, scaled to keep activations of order one."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.rng = np.random.default_rng(seed)
+
+    def array(self, *shape: int, scale: float) -> npt.NDArray[np.float32]:
+        return self.rng.normal(scale=scale, size=shape).astype(np.float32)
+
+    def dense(self, inputs: int, out: int, activation: str = "linear") -> Dense:
+        weight = self.array(inputs, out, scale=inputs**-0.5)
+        return Dense(weight, self.array(out, scale=0.1), activation)
+
+    def conv(
+        self, kernel: int, inputs: int, out: int, dilation: int = 1, activation: str = "tanh"
+    ) -> Conv:
+        weight = self.array(kernel, inputs, out, scale=(kernel * inputs) ** -0.5)
+        return Conv(weight, self.array(out, scale=0.1), dilation, activation)
+
+    def lstm(self, inputs: int, units: int) -> LSTM:
+        scale = (inputs + units) ** -0.5
+        kernel, recurrent = (self.array(n, 4 * units, scale=scale) for n in (inputs, units))
+        return LSTM(kernel, recurrent, self.array(4 * units, scale=0.1))
+
+    def tcn(
+        self,
+        inputs: int,
+        filters: int,
+        kernel: int,
+        dilations: Sequence[int],
+        *,
+        activation: str = "tanh",
+        skips: bool = True,
+        convs: int = 2,
+    ) -> TCN:
+        blocks = []
+        for dilation in dilations:
+            widths = [inputs] + [filters] * convs
+            layers = tuple(
+                self.conv(kernel, a, b, dilation, activation) for a, b in pairwise(widths)
+            )
+            match = self.dense(inputs, filters) if inputs != filters else None
+            blocks.append(ResidualBlock(layers, match, activation, activation))
+            inputs = filters
+        return TCN(tuple(blocks), skips)
+
+    def network(self, spec: Input, *layers: Conv | TCN | LSTM | Dense) -> Network:
+        width = layers[-1].output_width if layers else spec.output_width
+        return Network(spec, layers, self.dense(width, spec.head_width))
+
+    def paper_tcn(self, kernel: int = 2, levels: int | None = None) -> Network:
+        """The paper's TCN: 64 filters, dilations 1 to 32, tanh."""
+        layer = self.tcn(1, 64, kernel, (1, 2, 4, 8, 16, 32))
+        return self.network(Input(1, levels), layer)
+
+    def frames(self, spec: Input, batch: int, time: int) -> npt.NDArray[np.generic]:
+        shape = (batch, time, spec.size)
+        if spec.levels is None:
+            return self.rng.uniform(-1, 1, shape).astype(np.float32)
+        return self.rng.integers(0, spec.levels, shape).astype(np.int32)
+
+
+@pytest.fixture(scope="session")
+def forward() -> Callable[[Network | EncoderDecoder, npt.NDArray[np.generic]], Array]:
+    return full_forward
+
+
+@pytest.fixture(scope="session")
+def builder() -> type[Builder]:
+    return Builder
