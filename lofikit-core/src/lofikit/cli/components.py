@@ -18,7 +18,7 @@ from lofikit.plugins import load_class, registry
 _GIVEN = "lofikit.given"
 
 
-class ComponentType(click.ParamType[str]):
+class ComponentType(click.ParamType):  # type: ignore[type-arg]
     """The name of a component, with completion."""
 
     name = "component"
@@ -156,7 +156,7 @@ def _flag(config: type[BaseModel], info: OptionInfo, prefix: str) -> click.Optio
     return click.Option([name, destination], type=kind, metavar=info.type_name.upper(), **common)
 
 
-class _Choices(click.ParamType[str]):
+class _Choices(click.ParamType):  # type: ignore[type-arg]
     """Completes the values of a choice; pydantic refuses the others."""
 
     name = "choice"

@@ -13,7 +13,7 @@ from lofikit.plugins import load_class, registry
 _WHAT = (*KINDS, "recipe")
 
 
-class _Name(click.ParamType[str]):
+class _Name(click.ParamType):  # type: ignore[type-arg]
     name = "name"
 
     def shell_complete(

@@ -1,0 +1,81 @@
+"""What is checked: core alone, each plugin alone with core, all together, style and types.
+
+``nox`` runs the default sessions, ``nox -l`` lists them all. An interpreter that is not on the
+machine is skipped with a word. torch is pinned and installed first, so that where a build
+without CUDA is at hand (a local wheel, an index of one's own) no gigabytes of CUDA come along.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "core", "plugin", "together"]
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+PYTHON = "3.11"
+TORCH = "torch==2.13.0"
+PLUGINS = {"torch": [TORCH], "keras": [], "spotify": [], "spleeter": [], "archive": []}
+ENVIRONMENT = {"OMP_NUM_THREADS": "2", "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def install(session: nox.Session, *plugins: str) -> None:
+    """Installs core with its test tools and some plugins, from this checkout."""
+    for plugin in plugins:
+        if PLUGINS[plugin]:
+            session.install(*PLUGINS[plugin])
+    session.install("-e", "./lofikit-core[test]", *(f"./lofikit-{plugin}" for plugin in plugins))
+
+
+def pytest(session: nox.Session, *paths: str) -> None:
+    """Runs the tests at some paths, with what stands after ``--``."""
+    session.run("pytest", "-q", *paths, *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(python=PYTHONS)
+def core(session: nox.Session) -> None:
+    """Core alone, against its own tests."""
+    install(session)
+    pytest(session, "lofikit-core/tests")
+
+
+@nox.session(python=PYTHON)
+@nox.parametrize("plugin", list(PLUGINS))
+def plugin(session: nox.Session, plugin: str) -> None:
+    """One plugin alone with core, against the plugin's tests."""
+    install(session, plugin)
+    pytest(session, f"lofikit-{plugin}/tests")
+
+
+@nox.session(python=PYTHON)
+def together(session: nox.Session) -> None:
+    """All plugins together, against core's tests and those that need several packages."""
+    install(session, *PLUGINS)
+    pytest(session, "lofikit-core/tests", "tests")
+
+
+@nox.session(python=PYTHON)
+def lint(session: nox.Session) -> None:
+    """Style, by ruff."""
+    session.install("ruff==0.17.*")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(python=PYTHON)
+def types(session: nox.Session) -> None:
+    """Types of core, by mypy in strict mode."""
+    install(session)
+    session.install("mypy")
+    session.run("mypy")
+
+
+@nox.session(python=PYTHON)
+def bench(session: nox.Session) -> None:
+    """Speed, as ratios against peers measured in the same run; takes long, and a quiet machine."""
+    install(session, "torch", "keras")
+    session.install("pytorch-tcn", "--no-deps")
+    for name in session.posargs or ["generation", "training"]:
+        session.run("python", f"benchmarks/{name}.py")
