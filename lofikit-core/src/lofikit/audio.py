@@ -375,6 +375,8 @@ def check_format(path: Path) -> None:
 
 def write(path: Path, audio: Audio, subtype: str = "") -> None:
     """Writes a file in one go, by way of a temporary one, so that no half file is ever seen."""
+    if not np.isfinite(audio.samples).all():
+        raise AudioError(f"{path.name}: holds NaN or infinity, and is not written")
     partial = path.with_name(f".partial-{path.name}")
     try:
         with Writer(partial, audio.rate, audio.samples.shape[0], subtype) as writer:

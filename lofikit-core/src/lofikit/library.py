@@ -216,24 +216,24 @@ class Library:
         Raises:
             AudioError: If the audio cannot be read; nothing is left behind.
         """
-        partial = self.path / "clips" / f".partial-{os.getpid()}"
-        partial.parent.mkdir(exist_ok=True)
-        flac = partial.with_suffix(".flac")
-        try:
-            if isinstance(data.audio, Audio):
-                write(flac, data.audio)
-                facts, suffix = inspect(flac), ".flac"
-                os.replace(flac, partial)
-            else:
-                facts, suffix = inspect(data.audio), data.audio.suffix.lower()
-                shutil.copyfile(data.audio, partial)
-            sha256 = _sha256(partial)
-            with self._lock():
-                self._refresh()
-                known = self._keys.get((source, data.key))
+        clips = self.path / "clips"
+        clips.mkdir(exist_ok=True)
+        # One name for all: what a killed process left behind under it, the next one writes over.
+        partial = clips / ".partial.flac"
+        with self._lock():
+            self._refresh()
+            known = self._keys.get((source, data.key))
+            if known is not None:
+                return self._clips[known], False
+            try:
+                if isinstance(data.audio, Audio):
+                    write(partial, data.audio)
+                    facts, suffix = inspect(partial), ".flac"
+                else:
+                    facts, suffix = inspect(data.audio), data.audio.suffix.lower()
+                    shutil.copyfile(data.audio, partial)
+                sha256 = _sha256(partial)
                 twin = next((c for c in self._clips.values() if c.sha256 == sha256), None)
-                if known is not None:
-                    return self._clips[known], False
                 if twin is not None:
                     self._append({"alias": twin.id, "source": source, "key": data.key})
                     return twin, False
@@ -243,9 +243,8 @@ class Library:
                     self._write_stem(clip, f"{TRUE}/{stem}", audio)
                 self._append({"clip": dataclasses.asdict(clip)})
                 return clip, True
-        finally:
-            partial.unlink(missing_ok=True)
-            flac.unlink(missing_ok=True)
+            finally:
+                partial.unlink(missing_ok=True)
 
     def add_stem(self, clip: Clip, stem: str, audio: Audio) -> None:
         """Stores a stem of a clip, named ``separator/stem``, as FLAC of 16 bits."""

@@ -146,7 +146,7 @@ def _prepare(
     library: Library, clip: Clip, stem: str, rate: int, folder: Path
 ) -> tuple[Path, int, float] | str:
     """Writes a clip's samples to a file of their own; returns it, or why it cannot be read."""
-    part = folder / f".partial-{os.getpid()}-{clip.id}"
+    part = folder / f".partial-{clip.id}"
     length, power = 0, 0.0
     try:
         with part.open("wb") as file:
