@@ -33,7 +33,8 @@ class MuLaw(Representation):
     def __init__(self, config: MuLawConfig, sample_rate: int) -> None:
         super().__init__(config, sample_rate)
         ids = np.arange(config.levels)
-        self._values = self._expand(2.0 * ids / (config.levels - 1) - 1.0).astype(np.float32)
+        values = expand(2.0 * ids / (config.levels - 1) - 1.0, config.levels)
+        self._values = values.astype(np.float32)
 
     @property
     def spec(self) -> FrameSpec:
@@ -47,7 +48,8 @@ class MuLaw(Representation):
         mu = np.float32(self.config.levels - 1)
         clipped = np.clip(samples, -1.0, 1.0)
         y = np.copysign(np.log1p(mu * np.abs(clipped)) / np.log1p(mu), clipped)
-        return np.floor((y + 1) * (mu / 2) + 0.5).astype(np.int32)[:, :, None]
+        ids: Frames = np.floor((y + 1) * (mu / 2) + 0.5).astype(np.int32)
+        return ids[:, :, None]
 
     def decoder(self, batch: int = 1) -> Decoder:
         """Returns a decoder that holds nothing back."""
@@ -59,10 +61,17 @@ class MuLaw(Representation):
     @property
     def tolerance(self) -> float:
         """Half of the widest cell, which lies next to full scale."""
-        edge = self._expand(np.array(1.0 - 1.0 / (self.config.levels - 1)))
+        levels = self.config.levels
+        edge = expand(np.array(1.0 - 1.0 / (levels - 1)), levels)
         return float(1.0 - edge) + 1e-6
 
-    def _expand(self, y: NDArray[Any]) -> NDArray[Any]:
-        """Undoes the compression: ``sign(y) ((1 + mu) ** |y| - 1) / mu``."""
-        mu = self.config.levels - 1
-        return np.asarray(np.sign(y) * np.expm1(np.abs(y) * np.log1p(mu)) / mu)
+
+def expand(y: NDArray[Any], levels: int) -> NDArray[Any]:
+    """Undoes the compression: ``sign(y) ((1 + mu) ** |y| - 1) / mu``.
+
+    Args:
+        y: Compressed values in [-1, 1].
+        levels: Classes of the scale; mu is one less.
+    """
+    mu = levels - 1
+    return np.asarray(np.sign(y) * np.expm1(np.abs(y) * np.log1p(mu)) / mu)

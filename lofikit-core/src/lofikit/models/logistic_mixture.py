@@ -1,0 +1,115 @@
+"""A distribution of ordered classes: logistic distributions of several scales around a centre."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lofikit.models.base import Sampling
+from lofikit.representations.mulaw import expand
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+SCALES = 16
+"""Logistic distributions in the mixture, and classes of recent error that choose its weights."""
+UNIFORM = 1e-6
+"""Share of the distribution that is uniform, so that no class is impossible."""
+FADE = 0.99
+"""What is left of the counts a step later: early ones come of poor predictions."""
+
+
+class LogisticMixture:
+    """A mixture of logistic distributions, each integrated over the cells of the classes.
+
+    The integration over cells is PixelCNN++'s (Salimans et al. 2017). The scales are a fixed grid;
+    the weights are learned by online EM (Cappé and Moulines 2009), one set for each class of
+    recent error, which is the scale nearest to the mean error of the last predictions.
+
+    Args:
+        levels: Number of classes.
+        mu_law: Whether the classes stand for values on a mu-law scale, or for even steps.
+
+    Attributes:
+        values: What each class stands for, from -1 to 1, shape (levels,).
+        weights: Weights of the scales, shape (classes of recent error, scales).
+        counts: How often each scale was responsible, of the same shape; what EM goes on from.
+    """
+
+    def __init__(self, levels: int, mu_law: bool) -> None:
+        grid = np.arange(2 * levels - 1) / (levels - 1) - 1.0  # each class, and between each two
+        points = expand(grid, levels) if mu_law else grid
+        self.values: Array = points[::2]
+        self._edges = np.concatenate([[-np.inf], points[1::2], [np.inf]])
+        finest = max(float(np.diff(self.values).min()), 1e-5)
+        self._scales = np.geomspace(finest, 0.5, SCALES)
+        self.weights: Array = np.full((SCALES, SCALES), 1.0 / SCALES)
+        self.counts: Array = np.zeros((SCALES, SCALES))
+
+    def copy(self) -> LogisticMixture:
+        """Returns a mixture that further learning leaves alone."""
+        other = object.__new__(LogisticMixture)
+        other.__dict__.update(self.__dict__, weights=self.weights.copy(), counts=self.counts.copy())
+        return other
+
+    def learn(self, centre: Array, recent: Array, ids: Indices) -> None:
+        """Does one step of EM; arguments as for :meth:`loss`."""
+        shares, kinds = self._shares(centre, recent, ids)
+        shares /= shares.sum(axis=1, keepdims=True)
+        self.counts *= FADE
+        np.add.at(self.counts, kinds, shares)
+        smoothed = self.counts + 1.0 / SCALES
+        self.weights = smoothed / smoothed.sum(axis=1, keepdims=True)
+
+    def loss(self, centre: Array, recent: Array, ids: Indices) -> float:
+        """Returns the mean cross-entropy in nats.
+
+        Args:
+            centre: Predicted values, shape (n,).
+            recent: Mean absolute errors of the predictions before them, shape (n,).
+            ids: The classes that came, shape (n,).
+        """
+        return float(-np.log(self._shares(centre, recent, ids)[0].sum(axis=1)).mean())
+
+    def _shares(self, centre: Array, recent: Array, ids: Indices) -> tuple[Array, Indices]:
+        """Returns the scales' parts (n, scales) in each probability, and the error classes."""
+        kinds = self._error_class(recent)
+        above = _logistic((self._edges[ids + 1] - centre)[:, None] / self._scales)
+        below = _logistic((self._edges[ids] - centre)[:, None] / self._scales)
+        inside = (1 - UNIFORM) * (above - below) + UNIFORM / len(self.values)
+        return inside * self.weights[kinds], kinds
+
+    def log_probabilities(self, centre: Array, recent: Array) -> Array:
+        """Returns the logarithm of each class's probability, shape (n, levels)."""
+        weights = self.weights[self._error_class(recent)]
+        away = (self._edges - centre[:, None])[:, None, :] / self._scales[:, None]
+        # Single precision is enough here, and four times as fast.
+        below = np.einsum("ns,nse->ne", weights, _logistic(away.astype(np.float32)))
+        inside = np.maximum(np.diff(below), 0.0)
+        return np.asarray(np.log((1 - UNIFORM) * inside + UNIFORM / len(self.values)))
+
+    def _error_class(self, recent: Array) -> Indices:
+        """Returns the index of the scale nearest to each error, on a logarithmic axis."""
+        middles = np.sqrt(self._scales[1:] * self._scales[:-1])
+        return np.searchsorted(middles, recent)
+
+
+def draw(logits: Array, sampling: Sampling, uniform: Array) -> Indices:
+    """Draws a class for each row of logits (n, levels) by a uniform number (n,)."""
+    if sampling.temperature == 0:
+        return np.asarray(logits.argmax(axis=1))
+    weights = np.exp((logits - logits.max(axis=1, keepdims=True)) / sampling.temperature)
+    if sampling.top_p < 1:
+        ranked = -np.sort(-weights, axis=1)
+        sums = np.cumsum(ranked, axis=1)
+        last = (sums < sampling.top_p * sums[:, -1:]).sum(axis=1)
+        weights[weights < ranked[np.arange(len(last)), last][:, None]] = 0.0
+    sums = np.cumsum(weights, axis=1)
+    return np.asarray((sums <= uniform[:, None] * sums[:, -1:]).sum(axis=1))
+
+
+def _logistic(x: NDArray[Any]) -> NDArray[Any]:
+    """Returns the logistic function, without overflow."""
+    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * x))
