@@ -30,6 +30,9 @@ def lofikit_components() -> list[Component]:
             "Synthetic",
         ),
         _component(
+            "source", "urls", "Files on the web, from a CSV list of yours.", "sources.urls", "Urls"
+        ),
+        _component(
             "separator",
             "hpss",
             "Percussive and harmonic stems by median filtering (librosa).",

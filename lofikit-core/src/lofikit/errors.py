@@ -34,6 +34,10 @@ class LibraryError(LofikitError):
     """A library that is missing, empty or damaged, or lacks the stem asked for."""
 
 
+class SourceError(LofikitError):
+    """A source that cannot be reached, refuses, or lacks what it needs to begin."""
+
+
 class PluginError(LofikitError):
     """A plugin that cannot be loaded, or a component that no plugin offers."""
 
@@ -56,3 +60,11 @@ class PromptError(LofikitError):
 
 class OutputError(LofikitError):
     """An output that exists already, cannot be written, or has a format that is not known."""
+
+
+class IsolationError(LofikitError):
+    """An environment or a worker that cannot be started, so that no job can be done at all."""
+
+
+class WorkerError(LofikitError):
+    """A job that failed in a worker, or killed it."""

@@ -29,11 +29,12 @@ KNOWN_PACKAGES = {
     "torch": "lofikit-torch",
     "keras": "lofikit-keras",
     "spotify": "lofikit-spotify",
+    "archive": "lofikit-archive",
     "spleeter": "lofikit-spleeter",
 }
 # Short names that only a package of this project offers.
 KNOWN_COMPONENTS: dict[Kind, dict[str, str]] = {
-    "source": {"spotify": "lofikit-spotify"},
+    "source": {"spotify": "lofikit-spotify", "archive": "lofikit-archive"},
     "separator": {"spleeter": "lofikit-spleeter"},
     "representation": {},
     "model": dict.fromkeys(("tcn", "lstm", "seq2seq"), "lofikit-torch"),

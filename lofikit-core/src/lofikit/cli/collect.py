@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -53,17 +54,19 @@ def command(ctx: click.Context, source: str, output: Path) -> int:
     SOURCE is a folder of audio files, or the name of a source, for example synthetic. What is
     there already is not collected again, and a collection that was stopped goes on.
     """
-    from lofikit.cli.display import progress, report
-    from lofikit.collection import collect
+    from lofikit.cli.display import note, progress, report
+    from lofikit.collection import collect, known_keys
     from lofikit.library import Library
 
     layers = [{"path": source}] if _is_folder(source) else []
     component, config = build_chosen(ctx, "source", *layers)
     made = cast(Source, load_class(component.target)(config))
+    made.note = note
     total = made.total()  # a source that cannot work says so before a library is made
     library = Library(output, create=True)
     with progress() as bar:
-        known = len(library.known_keys(component.name))
+        made.note = partial(note, console=bar.console)
+        known = len(known_keys(made, component.name, library))
         task = bar.add_task("collecting", total=total, completed=known)
         done = collect(made, component.name, library, lambda _: bar.advance(task))
     return report(done, "clips collected", output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -21,15 +22,21 @@ from rich.text import Text
 
 from lofikit.collection import Report
 
-out = Console(highlight=False, soft_wrap=True)
+# What is piped into a file or another tool is not cut to a terminal's width.
+_WIDE = 240
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+NARROW = {"clip", "run", "model", "option", "seconds", "Hz", "sha256"}
+"""Columns that are not broken over lines."""
 
 
 def table(*columns: str) -> Table:
     """Returns an empty table."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold")
+        made.add_column(column, no_wrap=column in NARROW)
     return made
 
 
@@ -59,9 +66,9 @@ class FieldColumn(ProgressColumn):
         return Text(str(task.fields.get(self._name, "")))
 
 
-def note(text: str) -> None:
-    """Tells the user something that is no error."""
-    err.print(f"[yellow]note:[/] {escape(text)}")
+def note(text: str, console: Console = err) -> None:
+    """Tells the user something that is no error; above a progress bar, through its console."""
+    console.print(f"[yellow]note:[/] {escape(text)}", soft_wrap=True)
 
 
 def report(done: Report, what: str, where: Path) -> int:

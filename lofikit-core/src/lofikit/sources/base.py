@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ class ClipData:
     """A clip as a source offers it, before it is in a library.
 
     Attributes:
-        key: What names this clip within its source for ever (a path, a track id): a clip that
-            the library holds under this origin and key is not read again.
+        key: What names this clip within its source and scope for ever (a path, a track id): a
+            clip that the library holds under this key is not read again.
         audio: The music: a file on disk, which the library copies, or samples in memory.
         title: Title, or an empty text.
         artist: Artist, or an empty text.
@@ -42,10 +43,21 @@ class Source(ABC):
 
     Args:
         config: The source's options.
+
+    Attributes:
+        note: Called with a line that the user should read and that is no failure: how long a
+            server is waited for, what was left out. The command line shows it; until somebody
+            sets it, it is logged.
     """
 
     def __init__(self, config: Any) -> None:
         self.config = config
+        self.note: Callable[[str], None] = logging.getLogger("lofikit").warning
+
+    @property
+    def scope(self) -> str:
+        """What the keys are unique within, if not the source: a folder's path, for example."""
+        return ""
 
     @abstractmethod
     def clips(self, known: frozenset[str]) -> Iterable[ClipData | ClipFailure]:
@@ -69,7 +81,7 @@ class ClipFailure:
     """A clip that could not be had.
 
     Attributes:
-        key: What names it within its source.
+        key: What names it within its source and scope.
         reason: Why, in one line.
     """
 

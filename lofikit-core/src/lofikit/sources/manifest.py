@@ -40,11 +40,25 @@ class Entry:
 def read(path: Path) -> list[Entry]:
     """Reads a manifest: a table with a column ``file`` and any others.
 
+    Raises:
+        ManifestError: If it cannot be read, is no text, or has no column ``file``.
+    """
+    rows = read_table(path, "file")
+    return [Entry(row.pop("file"), row) for row in rows if row.get("file")]
+
+
+def read_table(path: Path, column: str) -> list[dict[str, str]]:
+    """Reads the rows of a CSV file, by column names in lower case; what is empty is left out.
+
     Text is UTF-8 or UTF-16, or else taken for Windows-1252, as spreadsheets write it; columns
     are parted by commas, semicolons or tabs.
 
+    Args:
+        path: The file.
+        column: A column that must be there.
+
     Raises:
-        ManifestError: If it cannot be read, is no text, or has no column ``file``.
+        ManifestError: If it cannot be read, is no text, or lacks the column.
     """
     if not path.is_file():
         raise ManifestError("not a file")
@@ -60,15 +74,14 @@ def read(path: Path) -> list[Entry]:
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
     try:
         reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or []]
-        if "file" not in reader.fieldnames:
+        if column not in reader.fieldnames:
             have = ", ".join(name for name in reader.fieldnames if name) or "none"
-            raise ManifestError(f"there is no column 'file' (columns: {have})")
-        rows = [
+            raise ManifestError(f"there is no column {column!r} (columns: {have})")
+        return [
             {name: value.strip() for name, value in row.items() if name and value} for row in reader
         ]
     except csv.Error as error:
         raise ManifestError(f"line {reader.line_num}: {error}") from error
-    return [Entry(row.pop("file"), row) for row in rows if row.get("file")]
 
 
 def same_name(name: str) -> str:
