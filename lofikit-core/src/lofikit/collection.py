@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lofikit.audio import quiet_decoders, read
-from lofikit.errors import AudioError, LofikitError
+from lofikit.errors import AudioError, IsolationError, LofikitError, OutputError
 from lofikit.library import Library
 from lofikit.separators.base import Separator
 from lofikit.sources.base import ClipFailure, Source
@@ -46,7 +46,8 @@ def collect(
     Returns:
         What became of each clip.
     """
-    known = library.known_keys(name)
+    scope = f"{source.scope}/" if source.scope else ""
+    known = known_keys(source, name, library)
     report = Report(known=len(known))
     with quiet_decoders():
         for data in source.clips(known):
@@ -56,7 +57,7 @@ def collect(
                 report.failed.append((data.key, data.reason))
             else:
                 try:
-                    clip, new = library.add(name, data)
+                    clip, new = library.add(name, replace(data, key=scope + data.key))
                 except AudioError as error:
                     report.failed.append((data.key, _without_name(error)))
                 else:
@@ -68,6 +69,13 @@ def collect(
                         report.damaged.append((data.key, clip.damage))
             progress(data.key)
     return report
+
+
+def known_keys(source: Source, name: str, library: Library) -> frozenset[str]:
+    """Returns the keys of a source's scope that a library holds already."""
+    scope = f"{source.scope}/" if source.scope else ""
+    keys = library.known_keys(name)
+    return frozenset(key.removeprefix(scope) for key in keys if key.startswith(scope))
 
 
 def separate(
@@ -83,6 +91,10 @@ def separate(
 
     Returns:
         What became of each clip.
+
+    Raises:
+        IsolationError: If the separator's worker cannot be started.
+        OutputError: If stems cannot be written; those of earlier clips are kept.
     """
     short = name.split("/")[1]
     wanted = [f"{short}/{stem}" for stem in separator.stems]
@@ -96,6 +108,8 @@ def separate(
                     stems = separator.separate(read(library.path / clip.file))
                     for stem in wanted:
                         library.add_stem(clip, stem, stems[stem.partition("/")[2]])
+                except (IsolationError, OutputError):
+                    raise  # a missing environment or a full disk would fail every clip alike
                 except LofikitError as error:
                     report.failed.append((clip.name, error.message))
                 else:
