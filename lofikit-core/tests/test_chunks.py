@@ -110,7 +110,7 @@ def test_clips_are_held_out_by_name() -> None:
     clips = _store([5] * 4).clips
     parts = split(clips, DataConfig(hold_out=("CLIP-1", "clip-3")))
     assert [c.clip.id for c in parts.held_out] == ["clip-1", "clip-3"]
-    with pytest.raises(OptionError, match="no clip has this id or title"):
+    with pytest.raises(OptionError, match="no clip has this id"):
         split(clips, DataConfig(hold_out=("clip-9",)))
     with pytest.raises(LibraryError, match="none is left"):
         split(clips, DataConfig(hold_out=("clip-*",)))

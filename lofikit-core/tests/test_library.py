@@ -18,6 +18,7 @@ from lofikit.errors import LibraryError
 from lofikit.library import Library, licences
 from lofikit.samples import open_samples
 from lofikit.sources.base import ClipData, ClipFailure, Source
+from lofikit.sources.folder import Folder, FolderConfig
 
 RATE = 8000
 
@@ -79,6 +80,15 @@ def test_the_same_content_under_another_key_is_the_same_clip(library: Library) -
     done = collect(source, "x/y", library)
     assert (len(done.added), done.known) == (1, 1)
     assert library.known_keys("x/y") == {"a", "copy"}
+
+
+def test_two_folders_may_hold_files_of_one_name(library: Library, tmp_path: Path) -> None:
+    for name, pitch in (("one", 440), ("two", 550)):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "take.wav", tone(pitch))
+        for _ in range(2):
+            collect(Folder(FolderConfig(path=tmp_path / name)), "core/folder", library)
+    assert len(library.clips) == 2
 
 
 def test_one_bad_clip_stops_nothing(library: Library, tmp_path: Path) -> None:

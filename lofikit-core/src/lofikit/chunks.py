@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,8 @@ class DataConfig(Options):
         lt=1.0,
     )
     hold_out: tuple[str, ...] = option(
-        (), "Clips to hold back, by id or title (* stands for anything); instead of a share."
+        (),
+        "Clips to hold back instead of a share, by id, title or file name (* for anything).",
     )
     level: float | None = option(
         -20.0, "Level that each clip is brought to; none leaves clips as they are.", unit="dBFS RMS"
@@ -86,14 +88,20 @@ def _named(clips: Sequence[ClipSamples], name: str) -> list[ClipSamples]:
         for c in clips
         if any(
             fnmatch.fnmatchcase(text.casefold(), pattern)
-            for text in (c.clip.id, c.clip.id.rsplit("-", 1)[0], c.clip.title, c.clip.key)
+            for text in (c.clip.id, c.clip.id.rsplit("-", 1)[0], c.clip.title, _stem(c.clip.key))
         )
     ]
     if not found:
         raise OptionError(
-            f"--hold-out {name}: no clip has this id or title", "see them: lofikit library LIBRARY"
+            f"--hold-out {name}: no clip has this id, title or file name",
+            "see them: lofikit library LIBRARY",
         )
     return found
+
+
+def _stem(key: str) -> str:
+    """Returns the file's name of a key that is a path, without its suffix."""
+    return PurePosixPath(key).stem
 
 
 def level_gain(rms: float, level: float | None) -> float:

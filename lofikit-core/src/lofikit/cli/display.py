@@ -17,7 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from lofikit.collection import Report
@@ -44,7 +44,7 @@ def progress(*more: ProgressColumn | str) -> Progress:
     """Returns a progress bar on standard error, with further columns before the times."""
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
         *more,
         TimeElapsedColumn(),
@@ -60,7 +60,7 @@ class FieldColumn(ProgressColumn):
 
     def __init__(self, name: str) -> None:
         self._name = name
-        super().__init__()
+        super().__init__(table_column=Column(no_wrap=True))
 
     def render(self, task: Task) -> Text:
         return Text(str(task.fields.get(self._name, "")))

@@ -24,15 +24,15 @@ def command(library: Path, as_json: bool) -> None:
         records = [{**dataclasses.asdict(c), "stems": found.stems(c)} for c in found.clips]
         click.echo(json.dumps(records, indent=1, ensure_ascii=False))
         return
-    rows = table("clip", "title", "artist", "licence", "seconds", "Hz", "sha256", "origin")
+    rows = table("clip", "seconds", "Hz", "title", "artist", "licence", "sha256", "origin")
     for clip in found.clips:
         rows.add_row(
-            *(
-                escape(word)
-                for word in (clip.id, clip.title, clip.artist, clip.licence or "unknown")
-            ),
+            clip.id,
             f"{clip.seconds:.1f}",
             str(clip.rate),
+            escape(clip.title),
+            escape(clip.artist),
+            escape(clip.licence or "unknown"),
             clip.sha256[:12],
             escape(clip.origin),
         )

@@ -37,6 +37,11 @@ class Folder(Source):
 
     config: FolderConfig
 
+    @property
+    def scope(self) -> str:
+        """The folder's full path: two folders may hold files of one name."""
+        return self.config.path.expanduser().resolve().as_posix()
+
     def total(self) -> int:
         """Counts the clips, without opening their files."""
         return sum(1 for _ in self.clips(frozenset()))
