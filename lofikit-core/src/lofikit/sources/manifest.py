@@ -81,7 +81,7 @@ def read_table(path: Path, column: str) -> list[dict[str, str]]:
             {name: value.strip() for name, value in row.items() if name and value} for row in reader
         ]
     except csv.Error as error:
-        raise ManifestError(f"line {reader.line_num}: {error}") from error
+        raise ManifestError(f"after line {reader.line_num}: {error}") from error
 
 
 def same_name(name: str) -> str:
