@@ -257,7 +257,7 @@ class Downloader:
             try:
                 if response.has_redirect_location:
                     # The new address has the query in it, if one is wanted there.
-                    url, params = urljoin(str(request.url), response.headers["Location"]), None
+                    url, params = _join(str(request.url), response.headers["Location"]), None
                     continue
                 if response.status_code in TRANSIENT:
                     raise _TransientError(
@@ -275,12 +275,13 @@ class Downloader:
 
     def _check_address(self, first: str, url: str) -> None:
         try:
-            httpx.URL(url)
-        except httpx.InvalidURL as error:
-            raise RefusedError(f"{url[:80]!r} is not an address: {error}") from error
-        scheme, host, home = urlsplit(url).scheme, host_of(url), host_of(first)
-        if scheme not in ("http", "https") or not host:
-            raise RefusedError(f"{url[:80]!r} is not an http or https address")
+            parts = urlsplit(url)
+            valid = parts.port != 0 and bool(httpx.URL(url).host)
+        except (ValueError, httpx.InvalidURL):
+            valid = False
+        if not valid or parts.scheme not in ("http", "https"):
+            raise RefusedError(f"{shown(url)!r} is not an http or https address")
+        scheme, host, home = parts.scheme, host_of(url), host_of(first)
         if urlsplit(first).scheme == "https" and scheme == "http":
             raise RefusedError(f"{shown(first)}: redirects to {host} without encryption")
         if not (self._other_hosts or host == home or host.endswith(f".{home}")):
@@ -320,6 +321,13 @@ def _validator(response: httpx.Response) -> str:
         return etag
     modified: str = response.headers.get("Last-Modified", "")
     return modified
+
+
+def _join(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return location
 
 
 def _wrong(wanted: Wanted, path: Path) -> str:
