@@ -19,7 +19,8 @@ class ClipData:
     Attributes:
         key: What names this clip within its source and scope for ever (a path, a track id): a
             clip that the library holds under this key is not read again.
-        audio: The music: a file on disk, which the library copies, or samples in memory.
+        audio: The music: a file on disk, which the library copies before it asks for the next
+            clip, or samples in memory.
         title: Title, or an empty text.
         artist: Artist, or an empty text.
         licence: SPDX identifier where there is one (``CC0-1.0``), or an empty text if unknown.

@@ -100,9 +100,12 @@ def check_known(make: MakeSource, limit: int) -> None:
 
 def check_clips(make: MakeSource, limit: int) -> None:
     """Checks audio, provenance and stems of clips."""
-    clips = [item for item in _first(make, limit) if isinstance(item, ClipData)]
-    assert clips, f"all of the first {limit} clips failed"
-    for clip in clips:
+    found = 0
+    # A file need be there only until the next clip is asked for.
+    for clip in islice(make().clips(frozenset()), limit):
+        if isinstance(clip, ClipFailure):
+            continue
+        found += 1
         for name in ("title", "artist", "licence", "origin"):
             value = getattr(clip, name)
             assert isinstance(value, str), f"{clip.key}: the {name} {value!r} is no text"
@@ -120,6 +123,7 @@ def check_clips(make: MakeSource, limit: int) -> None:
             assert stem.samples.shape[1] == clip.audio.samples.shape[1], (
                 f"{clip.key}: the stem {name} has another length"
             )
+    assert found, f"all of the first {limit} clips failed"
 
 
 def check_total(make: MakeSource, limit: int) -> None:
