@@ -111,6 +111,12 @@ class Session:
             return phase.steps
         return max(1, math.ceil(self.chunks.samples / (phase.batch_size * self.chunks.span)))
 
+    def phase_progress(self, phase: Phase) -> float:
+        """Returns the share of a phase that is done, 0 to 1."""
+        steps = self.steps_of(phase)
+        done = self.progress.epoch * steps + self.progress.epoch_step
+        return done / (phase.epochs * steps)
+
     @property
     def total_steps(self) -> int:
         """Steps of the whole plan."""
@@ -229,8 +235,9 @@ def _epoch(
             _settle(session, waiting, show)
             return False
         frames = session.chunks.draw(phase.batch_size, seed, progress.step)
-        done = (progress.epoch * steps + progress.epoch_step) / (phase.epochs * steps)
-        settings = phase.settings(model.default_loss, seed, done, progress.step)
+        settings = phase.settings(
+            model.default_loss, seed, session.phase_progress(phase), progress.step
+        )
         waiting.append(model.train_step(frames, settings))
         progress.epoch_step += 1
         progress.step += 1
@@ -273,7 +280,8 @@ def _end_epoch(session: Session, phase: Phase) -> None:
     """Measures, records, keeps the best weights, and moves on to the next epoch or phase."""
     run, model, progress = session.run, session.model, session.progress
     training = run.config.training
-    settings = phase.settings(model.default_loss, training.seed, 1.0, progress.step)
+    share = session.phase_progress(phase)
+    settings = phase.settings(model.default_loss, training.seed, share, progress.step)
     line: dict[str, Any] = {
         "phase": progress.phase + 1,
         "epoch": progress.epoch + 1,

@@ -44,11 +44,10 @@ def progress(*more: ProgressColumn | str) -> Progress:
     """Returns a progress bar on standard error, with further columns before the times."""
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=16),
+        BarColumn(bar_width=12),
         MofNCompleteColumn(),
         *more,
         TimeElapsedColumn(),
-        TextColumn("left"),
         TimeRemainingColumn(),
         console=Console(stderr=True, highlight=False),
         transient=False,

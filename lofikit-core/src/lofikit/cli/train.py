@@ -189,7 +189,7 @@ def _train(run: Run, library: Any, fresh: bool) -> int:
     bits = session.representation.spec.levels is not None
     with progress(FieldColumn("said")) as bar:
         task = bar.add_task(
-            f"training {run.config.model.name}",
+            run.config.model.name,
             total=session.total_steps,
             completed=session.progress.step,
         )
@@ -246,8 +246,11 @@ def _remove_unused(run: Run) -> None:
 
 def _words(status: Status) -> str:
     phase = f"phase {status.phase}/{status.phases} " if status.phases > 1 else ""
-    held = "" if status.held_out is None else f" held out {_loss(status.held_out, status.bits)}"
-    return f"{phase}loss {_loss(status.loss, status.bits)}{held}"
+    unit = " bits" if status.bits else ""
+    held = ""
+    if status.held_out is not None:
+        held = f", held out {_loss(status.held_out, status.bits).removesuffix(unit)}"
+    return f"{phase}{_loss(status.loss, status.bits)}{held}"
 
 
 def _loss(loss: float, bits: bool) -> str:
