@@ -17,7 +17,9 @@ SCALES = 16
 """Logistic distributions in the mixture, and classes of recent error that choose its weights."""
 UNIFORM = 1e-6
 """Share of the distribution that is uniform, so that no class is impossible."""
-FADE = 0.99
+ROUNDS = 8
+"""Rounds of EM on each batch."""
+FADE = 0.97
 """What is left of the counts a step later: early ones come of poor predictions."""
 
 
@@ -55,13 +57,16 @@ class LogisticMixture:
         return other
 
     def learn(self, centre: Array, recent: Array, ids: Indices) -> None:
-        """Does one step of EM; arguments as for :meth:`loss`."""
-        shares, kinds = self._shares(centre, recent, ids)
-        shares /= shares.sum(axis=1, keepdims=True)
-        self.counts *= FADE
-        np.add.at(self.counts, kinds, shares)
-        smoothed = self.counts + 1.0 / SCALES
-        self.weights = smoothed / smoothed.sum(axis=1, keepdims=True)
+        """Learns the weights from a batch; arguments as for :meth:`loss`."""
+        inside, kinds = self._inside(centre, recent, ids)
+        of_kind = np.eye(SCALES)[kinds].T
+        past = self.counts * FADE
+        for _ in range(ROUNDS):
+            shares = inside * self.weights[kinds]
+            shares /= shares.sum(axis=1, keepdims=True)
+            self.counts = past + of_kind @ shares
+            smoothed = self.counts + 1.0 / SCALES
+            self.weights = smoothed / smoothed.sum(axis=1, keepdims=True)
 
     def loss(self, centre: Array, recent: Array, ids: Indices) -> float:
         """Returns the mean cross-entropy in nats.
@@ -71,15 +76,15 @@ class LogisticMixture:
             recent: Mean absolute errors of the predictions before them, shape (n,).
             ids: The classes that came, shape (n,).
         """
-        return float(-np.log(self._shares(centre, recent, ids)[0].sum(axis=1)).mean())
+        inside, kinds = self._inside(centre, recent, ids)
+        return float(-np.log((inside * self.weights[kinds]).sum(axis=1)).mean())
 
-    def _shares(self, centre: Array, recent: Array, ids: Indices) -> tuple[Array, Indices]:
-        """Returns the scales' parts (n, scales) in each probability, and the error classes."""
-        kinds = self._error_class(recent)
+    def _inside(self, centre: Array, recent: Array, ids: Indices) -> tuple[Array, Indices]:
+        """Returns the class's probability by each scale (n, scales), and the error classes."""
         above = _logistic((self._edges[ids + 1] - centre)[:, None] / self._scales)
         below = _logistic((self._edges[ids] - centre)[:, None] / self._scales)
         inside = (1 - UNIFORM) * (above - below) + UNIFORM / len(self.values)
-        return inside * self.weights[kinds], kinds
+        return inside, self._error_class(recent)
 
     def log_probabilities(self, centre: Array, recent: Array) -> Array:
         """Returns the logarithm of each class's probability, shape (n, levels)."""
