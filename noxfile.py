@@ -66,8 +66,8 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def types(session: nox.Session) -> None:
-    """Types of core, by mypy in strict mode."""
-    install(session)
+    """Types of core and of the sources on the web, by mypy in strict mode."""
+    install(session, "archive", "spotify")
     session.install("mypy")
     session.run("mypy")
 
