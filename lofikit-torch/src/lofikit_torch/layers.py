@@ -1,0 +1,127 @@
+"""The layers of the paper's networks, laid out (batch, time, values).
+
+Convolutions and dense layers keep their weights in core's layout (:mod:`lofikit.models.layers`);
+only an LSTM's kernels are transposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lofikit.models.configs import Activation
+
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "linear": lambda x: x,
+    "relu": functional.relu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "elu": functional.elu,
+    "selu": functional.selu,
+    "gelu": functional.gelu,
+    "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
+    "silu": functional.silu,
+    "softplus": functional.softplus,
+    "leaky_relu": lambda x: functional.leaky_relu(x, 0.2),
+}
+
+
+class Dense(nn.Module):
+    """``x @ weight + bias``."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(inputs, outputs))
+        self.bias = nn.Parameter(torch.empty(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (..., in) to (..., out)."""
+        return functional.linear(x, self.weight.t(), self.bias)
+
+
+class CausalConv(nn.Module):
+    """A causal dilated convolution; frames before the first are zeros.
+
+    Computed as one product of the taps side by side: on CPUs faster than torch's own convolution
+    for the few taps and small batches that train best.
+    """
+
+    def __init__(self, kernel: int, inputs: int, outputs: int, dilation: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(kernel, inputs, outputs))
+        self.bias = nn.Parameter(torch.empty(outputs))
+        self.dilation = dilation
+
+    @property
+    def span(self) -> int:
+        """Frames before the newest that an output depends on."""
+        return (self.weight.shape[0] - 1) * self.dilation
+
+    def forward(self, x: Tensor, history: History | None = None) -> Tensor:
+        """Maps (batch, time, in) to (batch, time, out), after what a history remembers."""
+        seen = functional.pad(x, (0, 0, self.span, 0)) if history is None else history.append(x)
+        batch, time, _ = x.shape
+        if time == 1:
+            taps = seen[:, :: self.dilation].reshape(batch, 1, -1)
+        else:
+            starts = range(0, self.span + 1, self.dilation)
+            taps = torch.cat([seen[:, start : start + time] for start in starts], dim=2)
+        return functional.linear(taps, self.weight.flatten(0, 1).t(), self.bias)
+
+
+class History:
+    """The newest inputs of a convolution, so that none of its work is done twice.
+
+    Frames are written one after the other into a buffer; when it is full, the newest ``span``
+    move to its front. So appending costs the same for any span.
+
+    Args:
+        batch: Streams.
+        span: Frames before the newest one that are kept.
+        width: Values a frame.
+        like: Gives the device and the type.
+    """
+
+    ROOM = 1024
+
+    def __init__(self, batch: int, span: int, width: int, like: Tensor) -> None:
+        self._buffer = like.new_zeros(batch, span + self.ROOM, width)
+        self._span = self._end = span
+
+    def append(self, x: Tensor) -> Tensor:
+        """Returns the ``span`` frames before ``x``, and ``x`` of at most ``ROOM`` frames."""
+        time, span = x.shape[1], self._span
+        if self._end + time > self._buffer.shape[1]:
+            self._buffer[:, :span] = self._buffer[:, self._end - span : self._end].clone()
+            self._end = span
+        self._buffer[:, self._end : self._end + time] = x
+        self._end += time
+        return self._buffer[:, self._end - time - span : self._end]
+
+
+class LSTMLayer(nn.LSTM):
+    """An LSTM with one bias, as Keras has it.
+
+    torch adds two, which an optimiser would move together, twice as fast: the second stays zero.
+    """
+
+    def __init__(self, inputs: int, units: int) -> None:
+        super().__init__(inputs, units, batch_first=True)
+        nn.init.zeros_(self.bias_hh_l0)
+        self.bias_hh_l0.requires_grad_(False)
+
+
+def dropout_masks(
+    count: int, shape: tuple[int, ...], rate: float, generator: torch.Generator
+) -> list[Tensor]:
+    """Draws factors of 0 or ``1 / (1 - rate)``; none at all for a rate of 0."""
+    if not rate:
+        return []
+    kept = [
+        torch.rand(shape, generator=generator, device=generator.device) >= rate
+        for _ in range(count)
+    ]
+    return [mask.float() / (1 - rate) for mask in kept]
