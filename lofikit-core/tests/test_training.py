@@ -14,7 +14,7 @@ import pytest
 from lofikit.errors import LofikitError, OptionError, RunError
 from lofikit.library import Library
 from lofikit.plan import Phase, TrainingConfig
-from lofikit.run import ComponentConfig, Run, RunConfig, read_arrays, read_config
+from lofikit.run import ComponentConfig, Run, RunConfig, read_arrays, read_config, write_arrays
 from lofikit.training import Session, prepare, train
 
 
@@ -197,6 +197,21 @@ def test_a_run_is_not_written_over(tmp_path: Path, music: Path) -> None:
     (tmp_path / "other" / "diary.txt").write_text("dear diary")
     with pytest.raises(RunError, match="is not a run"):
         Run.create(tmp_path / "other", config(music))
+
+
+def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
+    arrays = {
+        "scalar": np.array(3, np.int64),
+        "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "empty": np.zeros((0, 4), np.float32),
+        "part": np.arange(10, dtype=np.float32)[::3],
+    }
+    write_arrays(tmp_path / "a.safetensors", arrays, {"progress": "{}"})
+    again, metadata = read_arrays(tmp_path / "a.safetensors")
+    assert metadata == {"progress": "{}"}
+    for name, array in arrays.items():
+        assert (again[name].shape, again[name].dtype) == (array.shape, array.dtype)
+        np.testing.assert_array_equal(again[name], array)
 
 
 def test_missing_and_damaged_runs_are_explained(tmp_path: Path, music: Path) -> None:

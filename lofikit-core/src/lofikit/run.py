@@ -301,7 +301,8 @@ def write_arrays(path: Path, arrays: dict[str, NDArray[Any]], metadata: dict[str
 
     partial = path.with_name(f".partial-{path.name}")
     try:
-        whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        # Not ascontiguousarray, which would give a scalar an axis.
+        whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
         try:
             save_file(whole, partial, metadata)
         except Exception as error:  # safetensors raises its own error for a full disk

@@ -1,0 +1,103 @@
+"""The whole pipeline with the backends that are installed, as a person runs it."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lofikit.audio import read
+from lofikit.cli.main import run as run_command
+from lofikit.run import read_arrays
+
+BACKENDS = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec(f"lofikit_{name}") is None,
+            reason=f"lofikit-{name} is not installed",
+        ),
+    )
+    for name in ("torch", "keras")
+]
+COMMAND = [sys.executable, "-m", "lofikit"]
+SMALL = {
+    "tcn": ["--model.filters", "8", "--model.dilations", "1,2,4", "--model.window", "64"],
+    "lstm": ["--model.units", "8", "--model.window", "32"],
+    "seq2seq": ["--model.units", "16", "--model.block", "4", "--representation", "mdct"],
+}
+
+
+def lofikit(*words: str) -> None:
+    assert run_command(list(words)) == 0
+
+
+def weights(run: Path) -> dict[str, bytes]:
+    return {
+        f"{name}/{key}": value.tobytes()
+        for name in ("last", "best")
+        for key, value in read_arrays(run / f"{name}.safetensors")[0].items()
+    }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by a POSIX signal")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_killed_training_ends_in_the_same_bits(backend: str, tmp_path: Path, music: Path) -> None:
+    plan = ["--steps", "40", "--epochs", "12", "--audition", "0", "--checkpoint-every", "0.05"]
+    words = ["train", str(music), "--model", f"{backend}/tcn", *SMALL["tcn"], *plan]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    lofikit(*words, "--model.dropout", "0.1", "-o", str(whole))
+    words += ["--model.dropout", "0.1", "-o", str(killed)]
+    kills = 0
+    for after in (0.0, 0.3, 0.8):
+        process = subprocess.Popen([*COMMAND, *words, *(["--resume"] if kills else [])])
+        checkpoint = killed / "last.safetensors"
+        began = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        while process.poll() is None:
+            if checkpoint.exists() and checkpoint.stat().st_mtime_ns != began:
+                break
+            time.sleep(0.01)
+        time.sleep(after)
+        os.kill(process.pid, signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+        words = ["train", "--resume", "-o", str(killed)]
+    assert kills
+    lofikit("train", "--resume", "-o", str(killed))
+    assert weights(killed) == weights(whole)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("model", list(SMALL))
+def test_a_model_trains_and_goes_on_from_a_clip(
+    backend: str, model: str, tmp_path: Path, music: Path
+) -> None:
+    run, take = str(tmp_path / "run"), tmp_path / "take.wav"
+    name = f"{backend}/{model}"
+    plan = ["--steps", "5", "--epochs", "1", "--audition", "0.2"]
+    lofikit("train", str(music), "--model", name, *SMALL[model], *plan, "-o", run)
+    for path in (take, tmp_path / "again.wav"):
+        lofikit("generate", run, "--seconds", "0.5", "--prompt-seconds", "1", "-o", str(path))
+    samples = read(take).samples
+    assert np.isfinite(samples).all()
+    assert take.read_bytes() == (tmp_path / "again.wav").read_bytes()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("recipe", ["paper/lstm", "paper/stft", "paper/tcn", "small/tcn"])
+def test_recipes_run_at_small_size(backend: str, recipe: str, tmp_path: Path, music: Path) -> None:
+    from lofikit import recipes
+
+    model = recipes.load(recipe)["model"]["name"]
+    size = {"tcn": "--model.filters", "lstm": "--model.units", "seq2seq": "--model.units"}[model]
+    small = [size, "8", "--steps", "1", "--epochs", "1", "--batch-size", "2", "--audition", "0"]
+    run = tmp_path / "run"
+    lofikit(
+        "train", str(music), "--recipe", recipe, "--model", f"{backend}/{model}", *small,
+        "-o", str(run),
+    )  # fmt: skip
+    assert (run / "best.safetensors").is_file()
