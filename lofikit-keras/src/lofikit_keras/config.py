@@ -17,8 +17,10 @@ class KerasOptions(Options):
     precision: Literal["float32", "mixed_bfloat16"] = option(
         "float32", "Keras's precision of training; mixed_bfloat16 keeps float32 weights."
     )
-    jit_compile: bool = option(
-        False, "Compile training steps with XLA: slow to start, and much slower for LSTMs on a CPU."
+    jit_compile: Literal["auto", "on", "off"] = option(
+        "auto",
+        "Compile training steps with XLA, which takes seconds to start; auto does so where it was "
+        "measured to be faster: steps of a TCN of at most 2048 frames, on a CPU.",
     )
     threads: int = option(
         0,
@@ -30,10 +32,6 @@ class KerasOptions(Options):
 
 class KerasTCNConfig(TCNConfig, KerasOptions):
     """Options of ``keras/tcn``."""
-
-    jit_compile: bool = option(
-        True, "Compile training steps with XLA: some seconds to start, then faster steps."
-    )
 
 
 class KerasLSTMConfig(LSTMConfig, KerasOptions):

@@ -11,7 +11,6 @@ from typing import Any
 from lofikit.models.configs import CausalConfig, LSTMConfig, Seq2SeqConfig, TCNConfig
 from lofikit.models.layers import input_width, lstm_names
 from lofikit.representations.base import FrameSpec
-
 from lofikit_keras.runtime import TCNLayer, keras
 
 Config = TCNConfig | LSTMConfig | Seq2SeqConfig

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+
 from lofikit.errors import OptionError
 from lofikit.models.base import LossName, State, StepSettings
-
 from lofikit_keras.runtime import keras
 
 OPTIMISERS: dict[str, Callable[[StepSettings], Any]] = {

@@ -33,7 +33,9 @@ def check_packages() -> None:
             # TensorFlow has builds under other names (tensorflow-cpu); the import decides.
             if package == "tensorflow":
                 continue
-            raise PluginError(f"lofikit-keras needs {package}, which is missing", _INSTALL) from None
+            raise PluginError(
+                f"lofikit-keras needs {package}, which is missing", _INSTALL
+            ) from None
         if Version(version) < Version(oldest):
             raise PluginError(
                 f"lofikit-keras needs {package} {oldest} or newer, and {version} is installed",

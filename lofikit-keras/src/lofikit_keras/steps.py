@@ -6,7 +6,6 @@ from typing import Any
 
 from lofikit.models.base import Sampling
 from lofikit.streaming.network import LSTM, TCN, Conv, Dense, Input, Network
-
 from lofikit_keras.networks import activation
 from lofikit_keras.runtime import keras, tf
 
@@ -14,7 +13,7 @@ State = tuple[Any, ...]
 
 
 class Stepper:
-    """A network whose past is an explicit state: a ring of frames a convolution, two vectors a LSTM.
+    """A network whose past is explicit: a ring of frames for each convolution, an LSTM's vectors.
 
     Args:
         network: What to step; its weights are copied to the device in scope.

@@ -12,11 +12,11 @@ import logging
 from typing import Any
 
 import numpy as np
+
 from lofikit.models.base import Outputs, Sampling, Stream
 from lofikit.representations.base import Frames
 from lofikit.streaming import engine
 from lofikit.streaming.network import EncoderDecoder, Input, Network
-
 from lofikit_keras.runtime import tf
 from lofikit_keras.steps import Stepper, draw, head_values, lstm_step, network_inputs
 
@@ -285,7 +285,5 @@ class TensorFlowBlockStream(_TensorFlowStream):
 
     def _lstm(self, values: Any, weights: list[Any]) -> Any:
         zeros = tf.zeros((self._batch, weights[1].shape[0]))
-        hidden, _ = tf.scan(
-            lambda state, x: lstm_step(x, state, *weights), values, (zeros, zeros)
-        )
+        hidden, _ = tf.scan(lambda state, x: lstm_step(x, state, *weights), values, (zeros, zeros))
         return hidden
