@@ -55,7 +55,7 @@ def epochs(count: int = 12, start: float = 5.0, phases: int = 2) -> list[dict[st
                 "step": 100 * (epoch + 1),
                 "loss": value,
                 "held_out": value + 0.1 + (0.3 if epoch > count - 2 else 0.0),
-                "bits": value / np.log(2),
+                "held_out_bits": value / np.log(2),
                 "learning_rate": 0.01 / (phase + 1),
                 "batch_size": 32 * 2**phase,
                 "optimiser": "sgd",
@@ -257,7 +257,7 @@ def test_losses_are_drawn_over_steps_with_their_phases_and_the_best() -> None:
     assert "0.01" in first and "32" in first and "sgd" in first
     assert "0.005" in second and "64" in second
     facts = axes.get_title(loc="right")
-    assert "held-out" in facts and "1,100" in facts and f"{best['bits']:.2f} bits" in facts
+    assert "held-out" in facts and "1,100" in facts and f"{best['held_out_bits']:.2f} bits" in facts
 
 
 def test_the_two_curves_differ_in_line_style_and_marker() -> None:

@@ -36,7 +36,7 @@ def loss(metrics: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         metrics: For the name of each run, the lines of its ``metrics.jsonl``, in order: ``step``
             (counted from the beginning of training), ``loss``, ``held_out``, ``phase``,
             ``optimiser``, ``learning_rate`` (in a phase that decays, the first is shown),
-            ``batch_size``, and maybe ``bits``, the held-out loss in bits a sample.
+            ``batch_size``, and maybe ``held_out_bits``, the held-out loss in bits a sample.
 
     Returns:
         The figure; its x-axes are in steps.
@@ -102,7 +102,7 @@ class _Curves:
             )
         steps, training, held_out, bits = (
             np.array([_finite(line.get(key)) for line in lines])
-            for key in ("step", "loss", "held_out", "bits")
+            for key in ("step", "loss", "held_out", "held_out_bits")
         )
         if np.isnan(steps).any():
             raise RunError(
