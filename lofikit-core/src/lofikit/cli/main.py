@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -21,6 +22,7 @@ VERBS = {
     "train": ("train", "Train a model on a library, or go on with a run."),
     "generate": ("generate", "Generate music with one or more runs."),
     "evaluate": ("evaluate", "Measure runs on the clips that they were not trained on."),
+    "convert": ("convert", "Take a run to the same model of another backend."),
     "plot": ("plot", "Draw waveforms, spectrograms, the effect of the rate, and losses."),
     "plugins": ("plugins", "List plugins and what they offer, and what failed to load."),
     "show": ("show", "Show the options of a component, or a recipe."),
@@ -71,7 +73,13 @@ def cli(debug: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs the command line and exits: 0 well, 1 failed, 2 wrong use, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(run(arguments))
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """Lets what asks a process to end (kill, a job queue) do what Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def run(arguments: list[str] | None = None) -> int:

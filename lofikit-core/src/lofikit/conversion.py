@@ -1,0 +1,85 @@
+"""Taking a trained run to another backend: weights have one naming for all (models/layers.py)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from lofikit.errors import OptionError, RunError
+from lofikit.models.base import Model, State
+from lofikit.options import build
+from lofikit.plugins import load_class, registry
+from lofikit.run import ComponentConfig, Run, write_atomically
+from lofikit.training import Progress
+
+
+def convert(run: Run, name: str, path: Path) -> tuple[Run, list[str]]:
+    """Writes a run whose model is that of another backend, with the same weights.
+
+    The new run generates, is measured and is drawn like the old one. Optimisers differ between
+    backends, so it is a finished one: to train on, start a new run.
+
+    Args:
+        run: A trained run.
+        name: The other backend's model, for example ``torch/tcn``.
+        path: Folder of the new run.
+
+    Returns:
+        The new run, and the options that the other backend does not have.
+
+    Raises:
+        OptionError: If the models are not the same one.
+        RunError: If the weights do not fit, or the new run exists.
+    """
+    component = registry().find("model", name)
+    old = run.config.model
+    if component.name.split("/")[1] != old.name.split("/")[1]:
+        raise OptionError(
+            f"{run.path} is a run of {old.name}, and {component.name} is another model",
+            f"name the {old.name.split('/')[1]} of another package",
+        )
+    fields = load_class(component.config).model_fields
+    kept = {key: value for key, value in old.options.items() if key in fields}
+    left = [key for key in old.options if key not in fields]
+    config = build(load_class(component.config), kept, prefix="model")
+    chosen = ComponentConfig(name=component.name, options=config.model_dump(mode="json"))
+    representation = run.representation()
+    weights = _weights(run)
+    model: Model = load_class(component.target)(config, representation.spec, 0)
+    model.load_state(weights["best"] if "best" in weights else weights["last"])
+
+    new = Run.create(path, run.config.model_copy(update={"model": chosen}))
+    for file in ("metrics.jsonl", "representation.safetensors"):
+        if (run.path / file).is_file():
+            shutil.copyfile(run.path / file, path / file)
+    manifest = run.manifest()
+    distribution, version = registry().distribution_of(component)
+    manifest.setdefault("components", {})["model"] = {
+        "name": component.name,
+        "distribution": distribution,
+        "version": version,
+    }
+    manifest["converted_from"] = {"run": run.path.name, "model": old.name}
+    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    write_atomically(path / "manifest.json", text.encode())
+    step = int(run.load("last")[1].get("step", 0))
+    for checkpoint, arrays in weights.items():
+        progress = asdict(Progress(step=step, finished=f"converted from {old.name}"))
+        new.save(checkpoint, arrays, progress)
+    return new, left
+
+
+def _weights(run: Run) -> dict[str, State]:
+    found: dict[str, State] = {}
+    for name in ("best", "last"):
+        if (run.path / f"{name}.safetensors").is_file():
+            arrays, _ = run.load(name)
+            found[name] = {k: v for k, v in arrays.items() if k.startswith("weights/")}
+    if not found:
+        raise RunError(
+            f"the run {run.path} has no weights yet",
+            f"train it: lofikit train --resume -o {run.path}",
+        )
+    return found
