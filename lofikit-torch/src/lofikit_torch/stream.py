@@ -26,7 +26,8 @@ class CompiledStream(Stream):
 
     def prime(self, frames: Frames) -> Outputs:
         """Feeds given frames; see :meth:`lofikit.models.base.Stream.prime`."""
-        return self._stream.prime(frames)
+        # The engine's kernels are compiled for arrays that may be written to; a clip's may not.
+        return self._stream.prime(frames if frames.flags.writeable else frames.copy())
 
     def next(self, n: int) -> Frames:
         """Generates frames; see :meth:`lofikit.models.base.Stream.next`."""

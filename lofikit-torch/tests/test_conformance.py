@@ -1,0 +1,85 @@
+"""The three models under core's suite, on the compiled engine and on torch's own streams."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from lofikit.testing.cases import CLASSES, CODES, REAL, WIDE
+from lofikit.testing.models import ModelSuite
+
+RANDOM = {"dropout": 0.2, "input_noise": 0.05}
+BY_TORCH = {"device": "cpu", "engine": False}
+AS_ABOVE = None  # a state is stored the same way, whoever streams
+
+
+class TestTCN(ModelSuite):
+    component = "torch/tcn"
+    options: ClassVar[dict[str, Any]] = {
+        "window": 24,
+        "filters": 8,
+        "dilations": (1, 2, 4),
+        "device": "cpu",
+    }
+    random_options = RANDOM
+    specs = (REAL, CLASSES, WIDE)
+    unsupported = (CODES,)
+
+
+class TestTCNByTorch(ModelSuite):
+    test_new_process = AS_ABOVE
+    component = "torch/tcn"
+    options: ClassVar[dict[str, Any]] = {
+        "window": 24,
+        "filters": 6,
+        "kernel_size": 3,
+        "dilations": (1, 3),
+        "stacks": 2,
+        "activation": "gelu",
+        "skips": False,
+        "targets": "last",
+        "embedding": 4,
+        **BY_TORCH,
+    }
+    random_options: ClassVar[dict[str, Any]] = {"dropout": 0.2}
+    specs = (CLASSES, CODES)
+    unsupported = (REAL,)
+
+
+class TestLSTM(ModelSuite):
+    component = "torch/lstm"
+    options: ClassVar[dict[str, Any]] = {"window": 16, "units": 8, "device": "cpu"}
+    random_options = RANDOM
+    specs = (REAL, CLASSES)
+    unsupported = (CODES,)
+
+
+class TestLSTMByTorch(ModelSuite):
+    test_new_process = AS_ABOVE
+    component = "torch/lstm"
+    options: ClassVar[dict[str, Any]] = {
+        "window": 16,
+        "units": 8,
+        "layers": 2,
+        "targets": "last",
+        **BY_TORCH,
+    }
+    random_options = RANDOM
+    specs = (REAL, CLASSES, WIDE)
+    unsupported = (CODES,)
+
+
+class TestSeq2Seq(ModelSuite):
+    component = "torch/seq2seq"
+    options: ClassVar[dict[str, Any]] = {"block": 5, "units": 12, "device": "cpu"}
+    random_options = RANDOM
+    specs = (WIDE, CLASSES)
+    unsupported = (CODES,)
+
+
+class TestSeq2SeqByTorch(ModelSuite):
+    test_new_process = AS_ABOVE
+    component = "torch/seq2seq"
+    options: ClassVar[dict[str, Any]] = {"block": 5, "units": 12, **BY_TORCH}
+    random_options = RANDOM
+    specs = (WIDE, CLASSES)
+    unsupported = (CODES,)
