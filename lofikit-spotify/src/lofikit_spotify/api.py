@@ -105,10 +105,7 @@ class SpotifyAPI:
         Raises:
             SourceError: If Spotify does not accept the credentials.
         """
-        self._call(self._token)
-
-    def _token(self) -> dict[str, str]:
-        return {"token": self._auth.get_access_token(as_dict=False)}
+        self._call(dict)
 
     def tracks(self, address: Address) -> Iterator[Track | None]:
         """Yields the tracks of something; ``None`` for what is in a playlist and is no track.
@@ -174,6 +171,7 @@ class SpotifyAPI:
         renewed = False
         while True:
             try:
+                self._auth.get_access_token(as_dict=False)  # asks for one only if there is none
                 answer = function(*args, **options)
             except SpotifyException as error:
                 if error.http_status == 401 and not renewed:  # the token was withdrawn early

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -78,6 +79,8 @@ class Downloader:
     def __init__(
         self, options: WebOptions, note: Callable[[str], None], other_hosts: bool = False
     ) -> None:
+        # httpx logs addresses with their queries, which may hold keys.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         self._options = options
         self._patience = Patience(options, note)
         self._other_hosts = other_hosts
