@@ -122,3 +122,16 @@ def test_encoder_decoders(
 
     wanted = forward(network, frames)
     np.testing.assert_allclose(np.concatenate(parts, axis=1), wanted, rtol=0, atol=TOLERANCE)
+
+
+def test_int8_weights_are_close(builder: Any, forward: Any) -> None:
+    make = builder(8)
+    network = make.network(Input(1), make.lstm(1, 129), make.lstm(129, 64))
+    blocks = EncoderDecoder(Input(3), make.lstm(3, 65), make.lstm(65, 33), make.dense(33, 3), 4)
+    for each in (network, blocks):
+        frames = make.frames(each.input, 3, 200)
+        wanted = forward(each, frames)
+
+        outputs = open_stream(each, 3, weights="int8").prime(frames)
+
+        assert 0 < np.abs(outputs - wanted).max() < 0.03 * wanted.std()

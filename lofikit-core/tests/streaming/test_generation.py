@@ -69,13 +69,16 @@ def networks(builder: Any) -> dict[str, Network | EncoderDecoder]:
 KINDS = ["tcn", "lstm", "regressing", "blocks"]
 
 
+@pytest.mark.parametrize("weights", ["float32", "int8"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_cuts_batches_and_threads_change_nothing(kind: str, networks: Any, builder: Any) -> None:
+def test_cuts_batches_and_threads_change_nothing(
+    kind: str, weights: Any, networks: Any, builder: Any
+) -> None:
     network = networks[kind]
     seed = builder(6).frames(network.input, 21, 8)
 
     def generated(batch: int, threads: int, cuts: tuple[int, ...]) -> np.ndarray:
-        stream = open_stream(network, batch, seed=7, threads=threads)
+        stream = open_stream(network, batch, seed=7, threads=threads, weights=weights)
         stream.prime(seed[:batch])
         return np.concatenate([stream.next(count) for count in cuts], axis=1)
 
@@ -167,6 +170,7 @@ def test_large_logits_do_not_overflow() -> None:
         ({"temperature": -1.0}, "temperature"),
         ({"top_p": 0.0}, "top_p"),
         ({"top_p": 1.5}, "top_p"),
+        ({"weights": "int4"}, "weights"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], word: str) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """
+import logging
 import numpy as np
 from lofikit.streaming.engine import open_stream
 from lofikit.streaming.network import Conv, Dense, Input, LSTM, Network
 from lofikit.streaming.processor import this_processor
 
+logging.basicConfig(level=logging.INFO)
 rng = np.random.default_rng(0)
 def random(*shape): return rng.normal(scale=0.3, size=shape)
 layers = (
@@ -23,12 +25,13 @@ layers = (
     LSTM(random(9, 80), random(20, 80), random(80)),
 )
 network = Network(Input(1), layers, Dense(random(20, 1), random(1)))
-outputs = open_stream(network, 5).prime(random(5, 60, 1).astype("f4"))
-print(this_processor().lanes, *outputs.ravel().tolist())
+frames = random(5, 60, 1).astype("f4")
+outputs = [open_stream(network, 5, weights=w).prime(frames) for w in ("float32", "int8")]
+print(this_processor().lanes, *np.ravel(outputs).tolist())
 """
 
 
-def outputs(**environment: str) -> tuple[int, list[float]]:
+def outputs(**environment: str) -> tuple[int, list[float], str]:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env={**os.environ, **environment},
@@ -39,29 +42,47 @@ def outputs(**environment: str) -> tuple[int, list[float]]:
     )
     assert done.returncode == 0, done.stderr
     lanes, *values = done.stdout.split()
-    return int(lanes), [float(value) for value in values]
+    return int(lanes), [float(value) for value in values], done.stderr
 
 
 @pytest.mark.parametrize("bits", [128, 32])
-def test_narrow_vectors_give_the_same_values(bits: int) -> None:
-    lanes, narrow = outputs(LOFIKIT_VECTOR_BITS=str(bits))
-    _, widest = outputs(LOFIKIT_VECTOR_BITS="256")
+def test_narrow_vectors_give_the_same_values(bits: int, tmp_path: Path) -> None:
+    narrow = {"LOFIKIT_VECTOR_BITS": str(bits), "NUMBA_CACHE_DIR": str(tmp_path)}
 
+    (lanes, values, said), (_, again, silent) = outputs(**narrow), outputs(**narrow)
+
+    _, widest, _ = outputs(LOFIKIT_VECTOR_BITS="256")
     assert lanes == bits // 32
-    assert narrow == pytest.approx(widest, rel=0, abs=1e-5)
+    assert values == again == pytest.approx(widest, rel=0, abs=1e-5)
+    # Compiling is announced, reading the cache is not.
+    assert f"INFO:lofikit.streaming:compiling the streaming engine for {bits}-bit" in said
+    assert "compiling" not in silent
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.touch()
-
-    _, values = outputs(
-        NUMBA_CACHE_LOCATOR_CLASSES="numba.core.caching._UserProvidedCacheLocator",
-        NUMBA_CACHE_DIR=str(blocked / "cache"),
-        LOFIKIT_VECTOR_BITS="256",
+    environment = {
+        "NUMBA_CACHE_LOCATOR_CLASSES": "numba.core.caching._UserProvidedCacheLocator",
+        "NUMBA_CACHE_DIR": str(blocked / "cache"),
+    }
+    program = (
+        "from lofikit.streaming.sampling import draw_frames, stream_keys\n"
+        "import numpy as np\n"
+        "frames = np.empty((1, 1, 1), np.float32)\n"
+        "draw_frames(np.float32([0, 9]), frames, 2, 0.0, 1.0, stream_keys(0, 1), 0)\n"
+        "print(frames)"
     )
 
-    assert len(values) == 300
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == "[[[1.]]]\n", done.stderr
 
 
 def test_another_width_is_refused() -> None:

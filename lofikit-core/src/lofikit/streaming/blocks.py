@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
+from lofikit.streaming.arena import aligned_zeros, padded
 from lofikit.streaming.engine import EngineStream, Frames, checked_frames, first_frames
 from lofikit.streaming.frames import each, split
 from lofikit.streaming.network import LSTM, EncoderDecoder, FloatArray, Input
@@ -15,8 +16,6 @@ from lofikit.streaming.program import (
     ACTIVATION_CODES,
     LSTM_CELL,
     Packer,
-    aligned_zeros,
-    padded,
     spread_gates,
 )
 from lofikit.streaming.sampling import draw_frames, stream_keys
@@ -30,8 +29,9 @@ class _BlockProgram:
     inputs and the head. The decoder's input is the same at each step, and computed once.
     """
 
-    def __init__(self, network: EncoderDecoder, streams: int) -> None:
+    def __init__(self, network: EncoderDecoder, streams: int, *, int8: bool) -> None:
         packer = Packer(streams)
+        self._int8 = int8
         self._frames = network.block
         # A ring has a free frame, which stays zero: step 0 finds its hidden state there.
         self._ring = 1 << network.block.bit_length()
@@ -48,7 +48,7 @@ class _BlockProgram:
         self.phases.append((packer.cut(), network.block))
         last = hidden + (network.block - 1) * streams * padded(encoder.output_width)
         start = packer.state.vector(spread_gates(decoder.bias[None])[0])
-        gates = packer.affine(spread_gates(decoder.kernel), last, start=start)
+        gates = packer.recurrent(spread_gates(decoder.kernel), last, int8=int8, start=start)
         self.phases.append((packer.cut(), 1))
         hidden, decoder_cell = self._recurrence(packer, decoder, gates, 1)
         self.phases.append((packer.cut(), network.block))
@@ -92,9 +92,10 @@ class _BlockProgram:
         units = padded(layer.output_width)
         hidden = packer.frames(units, self._ring)
         cell = packer.frames(units)
-        summed = packer.affine(
+        summed = packer.recurrent(
             spread_gates(layer.recurrent),
             hidden,
+            int8=self._int8,
             start=gates,
             start_frames=gate_frames,
             source_frames=self._ring,
@@ -131,6 +132,8 @@ class BlockStream(EngineStream):
         top_p: float,
         seed: int,
         threads: int,
+        *,
+        int8: bool,
     ) -> None:
         self._network = network
         self._batch = batch
@@ -144,7 +147,7 @@ class BlockStream(EngineStream):
         for streams in split(batch, threads):
             size = streams.stop - streams.start
             if size not in programs:
-                programs[size] = _BlockProgram(network, size)
+                programs[size] = _BlockProgram(network, size, int8=int8)
             self._groups.append(_Group(programs[size], streams))
         self._workers = ThreadPoolExecutor(threads) if threads > 1 else None
         self._ahead: FloatArray | None = None  # the head's values for the block to come

@@ -10,10 +10,11 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from lofikit.streaming.arena import aligned_zeros
 from lofikit.streaming.engine import EngineStream, Frames, checked_frames, first_frames
 from lofikit.streaming.network import FloatArray, Network
 from lofikit.streaming.processor import this_processor
-from lofikit.streaming.program import Program, aligned_zeros, pack
+from lofikit.streaming.program import Program, pack
 from lofikit.streaming.sampling import stream_keys
 from lofikit.streaming.stepping import run
 
@@ -45,6 +46,8 @@ class FrameStream(EngineStream):
         top_p: float,
         seed: int,
         threads: int,
+        *,
+        int8: bool,
     ) -> None:
         self._network = network
         self._batch = batch
@@ -58,7 +61,9 @@ class FrameStream(EngineStream):
         self._groups: list[Group] = []
         for streams in split(batch, threads):
             size = streams.stop - streams.start
-            program = programs.get(size) or programs.setdefault(size, pack(network, size))
+            program = programs.get(size) or programs.setdefault(
+                size, pack(network, size, int8=int8)
+            )
             self._groups.append(Group(program, streams, keys))
         self._workers = ThreadPoolExecutor(threads) if threads > 1 else None
 

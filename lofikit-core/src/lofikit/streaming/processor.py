@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +20,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 from llvmlite import binding
-from numba.core import types
+from numba.core import event, types
 from numba.extending import NativeValue, models, register_model, typeof_impl, unbox
 
 P = ParamSpec("P")
@@ -90,7 +91,7 @@ def this_processor() -> Processor:
 
 def _widest_bits() -> int:
     features = binding.get_host_cpu_features()
-    if features.get("avx512f"):
+    if features.get("avx512f") and features.get("avx512bw"):
         return 512
     if features.get("avx2") and features.get("fma"):
         return 256
@@ -106,12 +107,35 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function that Python calls, cached on disk where a folder can be written to.
 
     numba looks for NUMBA_CACHE_DIR, the package's ``__pycache__`` and the user's cache folder; if
-    it finds none of them writable, the function is compiled anew in each process. The first
-    compilation is announced on the logger ``lofikit.streaming`` (level INFO).
+    it finds none of them writable, the function is compiled anew in each process. A compilation
+    is announced on the logger ``lofikit.streaming`` (level INFO), as it takes seconds.
     """
     try:
         dispatcher = numba.njit(function, nogil=True, error_model="numpy", cache=True)
     except RuntimeError:
         log.info("no cache folder can be written to; kernels are compiled in every process")
         dispatcher = numba.njit(function, nogil=True, error_model="numpy")
+    _announcer.dispatchers.append(dispatcher)
     return cast(Callable[P, R], dispatcher)
+
+
+class _Announcer(event.Listener):
+    """Logs when one of `dispatchers` is compiled; reading it from the cache is silent."""
+
+    def __init__(self) -> None:
+        self.dispatchers: list[object] = []
+        self._since = 0.0
+
+    def on_start(self, event: Any) -> None:
+        if any(event.data["dispatcher"] is one for one in self.dispatchers):
+            self._since = time.monotonic()
+            bits = 32 * this_processor().lanes
+            log.info("compiling the streaming engine for %d-bit vectors, once", bits)
+
+    def on_end(self, event: Any) -> None:
+        if any(event.data["dispatcher"] is one for one in self.dispatchers):
+            log.info("compiled in %.1f s", time.monotonic() - self._since)
+
+
+_announcer = _Announcer()
+event.register("numba:compile", _announcer)  # type: ignore[no-untyped-call]

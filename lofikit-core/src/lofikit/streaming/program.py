@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lofikit.streaming.arena import Arena, padded
 from lofikit.streaming.network import (
     LSTM,
     TCN,
@@ -29,16 +30,10 @@ from lofikit.streaming.network import (
     ResidualBlock,
 )
 
-ALIGN = 16
-"""Rows and packed weights are padded to a multiple of this many values: 64 bytes."""
-
-PANEL = 64
-"""Columns of a packed weight panel."""
-
 LOOK_AHEAD_ROWS = 64
 """Rows (frames x streams) of a product computed ahead, at most: its operands stay in cache."""
 
-PRODUCT, RESIDUAL, LSTM_CELL = range(3)
+PRODUCT, RESIDUAL, LSTM_CELL, PRODUCT_INT8 = range(4)
 """Kinds of operation."""
 
 ACTIVATION_CODES: dict[str, int] = {
@@ -78,6 +73,10 @@ OPERATION = np.dtype(
             "out_frames",  # frames in it, a power of two
             "keep",  # ring of past frames that the source is copied to, or -1
             "keep_frames",
+            # PRODUCT_INT8: as PRODUCT with one tap, the source rounded to 16 bits first
+            "range",  # what 1 becomes
+            "rounded",  # the rounded row
+            "scales",  # in the weights: a factor a column
             # RESIDUAL: skip += branch; out = source + branch
             "branch",
             "skip",  # the sum of the skips, or -1
@@ -91,53 +90,6 @@ OPERATION = np.dtype(
     ]
 )
 """One row of a program; places are offsets in the state, in float32 values."""
-
-
-def padded(width: int) -> int:
-    """The width rounded up to a multiple of `ALIGN`."""
-    return -(-width // ALIGN) * ALIGN
-
-
-def aligned_zeros(size: int) -> FloatArray:
-    """A float32 array that starts on a cache line."""
-    raw = np.zeros(size + ALIGN, np.float32)
-    start = (-raw.ctypes.data // 4) % ALIGN
-    return raw[start : start + size]
-
-
-class Arena:
-    """Reserves spans of one flat array, each at a cache line."""
-
-    def __init__(self) -> None:
-        self._size = 0
-        self._parts: list[tuple[int, FloatArray]] = []
-
-    def reserve(self, values: int) -> int:
-        """The offset of the next ``values``, which start as zeros."""
-        offset = self._size
-        self._size += padded(values)
-        return offset
-
-    def vector(self, vector: FloatArray) -> int:
-        """The offset of given values."""
-        offset = self.reserve(vector.size)
-        self._parts.append((offset, vector))
-        return offset
-
-    def matrix(self, matrix: FloatArray) -> int:
-        """Pack (in, out) as panels of `PANEL` columns, each row-major; out is padded by zeros."""
-        inputs, columns = matrix.shape
-        wide = np.zeros((inputs, padded(columns)), np.float32)
-        wide[:, :columns] = matrix
-        panels = [wide[:, at : at + PANEL].ravel() for at in range(0, wide.shape[1], PANEL)]
-        return self.vector(np.concatenate(panels))
-
-    def filled(self) -> FloatArray:
-        """The array."""
-        array = aligned_zeros(self._size)
-        for offset, part in self._parts:
-            array[offset : offset + part.size] = part
-        return array
 
 
 @dataclass(frozen=True)
@@ -161,9 +113,18 @@ class Program:
     embedding: int
 
 
-def pack(network: Network, streams: int) -> Program:
-    """Lay out a network's weights and state for ``streams`` streams stepped together."""
-    return _NetworkPacker(network, streams).program
+def pack(network: Network, streams: int, *, int8: bool = False) -> Program:
+    """Lay out a network's weights and state for ``streams`` streams stepped together.
+
+    Args:
+        network: The network.
+        streams: Streams stepped together.
+        int8: Round the recurrent matrices of LSTMs to 8 bits.
+
+    Returns:
+        The program.
+    """
+    return _NetworkPacker(network, streams, int8=int8).program
 
 
 class Packer:
@@ -201,6 +162,33 @@ class Packer:
         )
         return out
 
+    def recurrent(
+        self, weight: FloatArray, source: int, out: int = -1, *, int8: bool, **fields: int
+    ) -> int:
+        """Append a product of values within [-1, 1], an LSTM's hidden state, or its int8 form."""
+        if not int8:
+            return self.affine(weight, source, out, **fields)
+        inputs, columns = weight.shape
+        # Sums of `inputs` products must fit in 31 bits, and a rounded value in 15.
+        most = min(32767, (2**31 - 1) // (127 * inputs))
+        matrix, scales = self.weights.int8_matrix(weight, most)
+        if out < 0:
+            out = self.frames(columns)
+        self.add(
+            PRODUCT_INT8,
+            source=source,
+            source_stride=padded(inputs),
+            inputs=inputs,
+            columns=padded(columns),
+            weight=matrix,
+            scales=scales,
+            range=most,
+            rounded=self.state.reserve(padded(inputs)),
+            out=out,
+            **fields,
+        )
+        return out
+
     def cut(self) -> npt.NDArray[np.void]:
         """The operations added since the last cut."""
         operations = np.zeros(len(self._rows), OPERATION)
@@ -212,8 +200,9 @@ class Packer:
 
 
 class _NetworkPacker(Packer):
-    def __init__(self, network: Network, streams: int) -> None:
+    def __init__(self, network: Network, streams: int, *, int8: bool) -> None:
         super().__init__(streams)
+        self._int8 = int8
         embedding = network.input.embedding
         table = -1 if embedding is None else self.weights.vector(embedding.ravel())
         width = network.input.output_width
@@ -323,7 +312,7 @@ class _NetworkPacker(Packer):
         bias = self.state.vector(spread_gates(layer.bias[None])[0])
         gates = self.affine(spread_gates(layer.kernel), source, start=bias)
         recurrent = spread_gates(layer.recurrent)
-        self.affine(recurrent, hidden, gates, start=gates, start_frames=1)
+        self.recurrent(recurrent, hidden, gates, int8=self._int8, start=gates, start_frames=1)
         self.add(LSTM_CELL, source=gates, cell=cell, out=hidden, columns=padded(units))
         return hidden
 

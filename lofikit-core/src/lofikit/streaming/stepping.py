@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from lofikit.streaming import vectors
+from lofikit.streaming.arena import PANEL, padded
 from lofikit.streaming.processor import compiled, inlined
-from lofikit.streaming.program import PANEL, PRODUCT, RESIDUAL, padded
+from lofikit.streaming.program import PRODUCT, PRODUCT_INT8, RESIDUAL
 from lofikit.streaming.sampling import draw_frame
 
 padded_width = inlined(padded)
@@ -42,12 +43,6 @@ def product(
                     source, x_stride, matrix, begin, start_stride, end, columns,
                 )  # fmt: skip
                 row += 4
-            elif rows - row >= 2:
-                vectors.product_2(
-                    processor, weights, state, width, inputs,
-                    source, x_stride, matrix, begin, start_stride, end, columns,
-                )  # fmt: skip
-                row += 2
             else:
                 vectors.product_1(
                     processor, weights, state, width, inputs,
@@ -120,6 +115,31 @@ def _product(processor: Any, op: Any, weights: Any, state: Any, streams: int, cl
 
 
 @inlined
+def _product_int8(
+    processor: Any, op: Any, weights: Any, state: Any, streams: int, clock: int
+) -> None:
+    """A product with rounded weights, row by row."""
+    columns = op.columns
+    pairs = (op.inputs + 1) // 2
+    first = (clock - op.delay) & (op.source_frames - 1)
+    start, start_stride = op.start, 0
+    if op.start_frames > 0:
+        start += (clock & (op.start_frames - 1)) * streams * columns
+        start_stride = columns
+    for row in range(streams):
+        source = op.source + (first * streams + row) * op.source_stride
+        vectors.quantize(processor, state, op.rounded, source, op.source_stride, op.range)
+        for panel in range(0, columns, PANEL):
+            # Two bytes a pair, four a place in the arena.
+            matrix = op.weight + panel * pairs // 2
+            begin = start + row * start_stride + panel
+            vectors.product_int8(
+                processor, weights, state, min(PANEL, columns - panel), pairs,
+                op.rounded, matrix, op.scales + panel, begin, op.out + row * columns + panel,
+            )  # fmt: skip
+
+
+@inlined
 def _residual(processor: Any, op: Any, state: Any, streams: int) -> None:
     """The end of a residual block: the sum of the skips, the block's output."""
     count = streams * op.columns
@@ -155,6 +175,8 @@ def step(
             _product(processor, op, weights, state, streams, clock)
         elif op.kind == RESIDUAL:
             _residual(processor, op, state, streams)
+        elif op.kind == PRODUCT_INT8:
+            _product_int8(processor, op, weights, state, streams, clock)
         else:
             _lstm_cell(processor, op, state, streams, clock)
         count = op.ahead * streams * op.columns

@@ -19,8 +19,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from lofikit.streaming.arena import ALIGN, PANEL
 from lofikit.streaming.formulas import FORMULAS, Vectors
-from lofikit.streaming.program import ALIGN, PANEL
 
 _INT = ir.IntType(64)
 
@@ -158,8 +158,123 @@ def _product(rows: int) -> Any:
 
 
 product_1 = _product(1)
-product_2 = _product(2)
 product_4 = _product(4)
+
+
+@kernel
+def quantize(
+    typing: Any, processor: Any, state: Any, out: Any, source: Any, count: Any, scale: Any
+) -> Any:
+    """Round ``state[source:] * scale`` to 16-bit integers, packed two a value from ``out`` on."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        frame = _Frame(context, builder, signature, signature.args[0].lanes)
+        v = frame.vectors
+        state = frame.data(args, 1)
+        shorts = builder.bitcast(builder.gep(state, [args[2]]), ir.IntType(16).as_pointer())
+        factor = v.splat(builder.fptrunc(args[5], ir.FloatType()))
+        half = ir.VectorType(ir.IntType(16), v.lanes)
+        with frame.each_vector(args[4]) as index:
+            value = frame.load(state, builder.add(args[3], index))
+            # Adding 1.5 * 2**23 rounds to an integer in the low bits.
+            rounded = v.multiply_add(value, factor, v.constant(12582912.0))
+            whole = builder.bitcast(rounded, ir.VectorType(ir.IntType(32), v.lanes))
+            place = builder.bitcast(builder.gep(shorts, [index]), half.as_pointer())
+            builder.store(builder.trunc(whole, half), place, align=2)
+        return context.get_dummy_value()
+
+    return types.void(processor, state, *[types.int64] * 3, types.float64), code
+
+
+@kernel
+def product_int8(
+    typing: Any, processor: Any, weights: Any, state: Any, width: Any, pairs: Any,
+    x: Any, weight: Any, scales: Any, start: Any, out: Any,
+) -> Any:  # fmt: skip
+    """``out = start + scales * (x @ weight)`` for one row and the columns of a panel.
+
+    x holds pairs of 16-bit integers and the panel ``pairs`` rows of ``width`` pairs of 8-bit ones;
+    two products are summed at once (``vpmaddwd``), exactly, in 32 bits.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        lanes = signature.args[0].lanes
+        frame = _Frame(context, builder, signature, lanes)
+        weights, state = frame.data(args, 1), frame.data(args, 2)
+        width, pairs, x, weight, scales, start, out = args[3:]
+        pair_bytes = ir.VectorType(ir.IntType(8), 2 * lanes)
+        shorts = ir.VectorType(ir.IntType(16), 2 * lanes)
+        sums_type = ir.VectorType(ir.IntType(32), lanes)
+        matrix = builder.bitcast(builder.gep(weights, [weight]), ir.IntType(8).as_pointer())
+        words = builder.bitcast(builder.gep(state, [x]), ir.IntType(32).as_pointer())
+
+        def tile(first: Any, columns: range) -> None:
+            before = builder.block
+            body = builder.append_basic_block("product")
+            after = builder.append_basic_block("product.end")
+            builder.branch(body)
+            builder.position_at_end(body)
+            index = builder.phi(_INT)
+            index.add_incoming(_INT(0), before)
+            sums = [builder.phi(sums_type) for _ in columns]
+            word = builder.load(builder.gep(words, [index]), align=4)
+            undefined = ir.Constant(sums_type, ir.Undefined)
+            lane = builder.insert_element(undefined, word, ir.IntType(32)(0))
+            mask = ir.Constant(sums_type, [0] * lanes)
+            pair = builder.bitcast(builder.shuffle_vector(lane, undefined, mask), shorts)
+            row = builder.add(builder.mul(index, width), first)
+            results = []
+            for total, column in zip(sums, columns, strict=True):
+                at = builder.mul(builder.add(row, _INT(column)), _INT(2))
+                place = builder.bitcast(builder.gep(matrix, [at]), pair_bytes.as_pointer())
+                values = builder.sext(builder.load(place, align=1), shorts)
+                results.append(builder.add(total, _pair_sums(builder, pair, values, lanes)))
+            for total, result in zip(sums, results, strict=True):
+                total.add_incoming(ir.Constant(sums_type, [0] * lanes), before)
+                total.add_incoming(result, body)
+            following = builder.add(index, _INT(1))
+            index.add_incoming(following, body)
+            builder.cbranch(builder.icmp_signed("<", following, pairs), body, after)
+            builder.position_at_end(after)
+            for result, column in zip(results, columns, strict=True):
+                at = builder.add(first, _INT(column))
+                scale = frame.load(weights, builder.add(scales, at))
+                total = builder.sitofp(result, frame.vectors.type)
+                begin = frame.load(state, builder.add(start, at))
+                value = frame.vectors.multiply_add(total, scale, begin)
+                frame.store(value, state, builder.add(out, at))
+
+        wide = tile_columns(lanes, 1)
+        whole = builder.and_(width, _INT(-wide))
+        with cgutils.for_range_slice(builder, _INT(0), whole, _INT(wide), inc=True) as (first, _):
+            tile(first, range(0, wide, lanes))
+        if wide > ALIGN:
+            step = _INT(ALIGN)
+            with cgutils.for_range_slice(builder, whole, width, step, inc=True) as (first, _):
+                tile(first, range(0, ALIGN, lanes))
+        return context.get_dummy_value()
+
+    return types.void(processor, weights, state, *[types.int64] * 7), code
+
+
+def _pair_sums(builder: Any, a: Any, b: Any, lanes: int) -> Any:
+    """Products of 16-bit integers, summed in pairs to 32 bits."""
+    sums = ir.VectorType(ir.IntType(32), lanes)
+    name = {4: "sse2.pmadd.wd", 8: "avx2.pmadd.wd", 16: "avx512.pmaddw.d.512"}.get(lanes)
+    if name is not None and builder.module.triple.startswith("x86_64"):
+        # LLVM does not find this instruction in the general form below.
+        kind = ir.FunctionType(sums, [a.type, b.type])
+        function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, kind, f"llvm.x86.{name}"
+        )
+        return builder.call(function, [a, b])
+    total = None
+    for first in (0, 1):
+        places = ir.Constant(sums, [2 * lane + first for lane in range(lanes)])
+        left, right = (builder.sext(builder.shuffle_vector(v, v, places), sums) for v in (a, b))
+        product = builder.mul(left, right)
+        total = product if total is None else builder.add(total, product)
+    return total
 
 
 def _in_place(formula: Callable[[Vectors, Any], Any]) -> Any:
