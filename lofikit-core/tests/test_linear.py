@@ -1,7 +1,7 @@
 """Linear prediction: what it learns, what it promises, and that its stream is its forward pass."""
 
 import math
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pytest
@@ -15,6 +15,8 @@ from lofikit.models.linear import Linear, LinearConfig
 from lofikit.options import build
 from lofikit.representations.base import FrameSpec
 from lofikit.representations.mulaw import MuLaw, MuLawConfig
+from lofikit.testing.cases import CODES
+from lofikit.testing.models import ModelSuite
 
 RATE = 4410
 MULAW = MuLaw(MuLawConfig(), RATE)
@@ -22,6 +24,12 @@ RAW = FrameSpec(sample_rate=RATE, hop=1, size=1)
 SPECTRA = FrameSpec(sample_rate=RATE, hop=250, size=6)
 SPECS = pytest.mark.parametrize("spec", [RAW, SPECTRA, MULAW.spec], ids=["raw", "frames", "mulaw"])
 CE = StepSettings(loss="cross-entropy")
+
+
+class TestLinear(ModelSuite):
+    component = "core/linear"
+    options: ClassVar = {"order": 4, "window": 32}
+    unsupported = (CODES,)
 
 
 def settings_for(spec: FrameSpec) -> StepSettings:
@@ -123,8 +131,7 @@ def test_outputs_depend_on_the_receptive_field_and_no_later_frame(spec: FrameSpe
     changed[:, last + 1 :] = frames[:, 5:6]
     one, other = model.forward(frames), model.forward(changed)
     np.testing.assert_allclose(one[:, last], other[:, last], atol=1e-6)
-    if not spec.levels:  # of errors, only the class counts, which one of many seldom changes
-        assert not np.allclose(one[:, last - 1], other[:, last - 1], atol=1e-9)
+    assert not np.allclose(one[:, last - 1], other[:, last - 1], atol=1e-9)
 
 
 @SPECS
@@ -274,8 +281,8 @@ def test_any_number_of_ordered_classes_is_learned(levels: int, companding: str) 
     config = build(LinearConfig, {"order": 4, "window": 399, "companding": companding})
     model = Linear(config, spec, seed=0)
     losses = [float(model.train_step(frames, CE)) for _ in range(30)]
-    assert losses[-1] < 0.6 * losses[0]
-    assert losses[0] < 1.5 * math.log(levels)
+    assert losses[-1] < losses[0]
+    assert losses[-1] < 0.5 * math.log(levels)
 
 
 def test_silence_is_learned() -> None:

@@ -54,8 +54,8 @@ class Linear(Model):
     Each value of a frame is predicted from its own last ``order`` values, as the sum of these
     times coefficients. The sums that the coefficients follow from are gathered over all training
     steps, so a step's optimiser and learning rate are not used: after one epoch the coefficients
-    are those of all training data. Predictions are kept within the range seen in training, which
-    also bounds what is generated.
+    are those of all training data; before, they take the mean. Predictions are kept within the
+    range seen in training, which also bounds what is generated.
 
     Ordinal class ids are predicted as the values that they stand for, and drawn from a
     :class:`~lofikit.models.logistic_mixture.LogisticMixture` around the prediction whose weights
@@ -76,7 +76,7 @@ class Linear(Model):
         if spec.levels is not None:
             mixture = LogisticMixture(spec.levels, config.companding == "mu-law")
         order, size = config.order, spec.size
-        self._predictor = _Predictor(np.zeros((order, size)), np.zeros(size), mixture)
+        self._predictor = _Predictor(np.full((order, size), 1 / order), np.zeros(size), mixture)
         self._covariance = np.zeros((size, order, order))
         self._cross = np.zeros((size, order))
 
@@ -93,7 +93,7 @@ class Linear(Model):
 
     @property
     def receptive_field(self) -> int:
-        """The order, and of classes the frames whose errors are looked at too."""
+        """The order, and for classes the frames whose errors are looked at too."""
         return self.config.order + (MEMORY if self.spec.levels else 0)
 
     def train_step(self, frames: Frames, settings: StepSettings) -> float:
@@ -197,6 +197,11 @@ class _Predictor:
         return _Predictor(self.coefficients.copy(), self.peak.copy(), mixture)
 
     @property
+    def limit(self) -> Array:
+        """Largest absolute value that is predicted."""
+        return np.where(self.peak > 0, self.peak, np.inf)
+
+    @property
     def past(self) -> int:
         """Frames before the first predicted from that :meth:`predict` must be given."""
         return len(self.coefficients) + MEMORY - 1
@@ -233,7 +238,7 @@ class _Predictor:
         for lag, row in enumerate(self.coefficients):
             start = order - 1 - lag
             predicted += values[:, start : start + steps] * row
-        return np.clip(predicted, -self.peak, self.peak, out=predicted)
+        return np.clip(predicted, -self.limit, self.limit, out=predicted)
 
     def outputs(self, values: Array) -> Outputs:
         """Returns predictions, or log-probabilities, of the frames after the past ones."""
@@ -278,11 +283,11 @@ class _LinearStream(Stream):
         errors = np.concatenate([self._errors, np.zeros((batch, n))], axis=1)
         draws = np.stack([generator.random(n) for generator in self._generators])
         frames = np.empty((batch, n, size), np.float32 if mixture is None else np.int32)
-        oldest_first = predictor.coefficients[::-1]
+        oldest_first, limit = predictor.coefficients[::-1], predictor.limit
         for step in range(n):
             now = known + step
             centre = np.einsum("bos,os->bs", values[:, now - order : now], oldest_first)
-            np.clip(centre, -predictor.peak, predictor.peak, out=centre)
+            np.clip(centre, -limit, limit, out=centre)
             if mixture is not None:
                 recent = errors[:, step : step + MEMORY] @ _RECENT[::-1]
                 logits = mixture.log_probabilities(centre[:, 0], recent)
