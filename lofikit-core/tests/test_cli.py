@@ -273,3 +273,31 @@ def test_ctrl_c_keeps_everything_and_says_how_to_go_on(
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "lofikit train --resume -o" in out.replace("\n", " ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+@pytest.mark.parametrize("verb", ["collect", "train", "generate"])
+def test_a_full_disk_is_said_in_a_line_and_leaves_nothing_half_made(
+    tmp_path: Path, music: Path, trained: Path, verb: str
+) -> None:
+    """A limit on the size of files stands for a full disk: writing fails at the same places."""
+    words = {
+        "collect": ["collect", str(music / "clips"), "-o", "new"],
+        "train": ["train", str(music), *SMALL, "--model.order", "64", "-o", "new"],
+        "generate": ["generate", str(trained), "--seconds", "60", "-o", "new.wav"],
+    }[verb]
+    code = (
+        "import resource\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))\n"
+        "from lofikit.cli.main import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "error: " in done.stderr
+    assert not list(tmp_path.rglob("*.flac"))
+    for checkpoint in tmp_path.rglob("*.safetensors"):  # what is there is whole
+        read_arrays(checkpoint)
+    assert not list(tmp_path.rglob(".partial*"))
