@@ -120,7 +120,8 @@ Credited = Mapping[str, Any]
 
 def licence_note(clips: Iterable[Credited]) -> str:
     """Returns a line on clips whose licences bind what is made of them; empty if there are none."""
-    found = [licence(str(clip.get("licence", ""))) for clip in clips]
+    unique = {str(clip.get("id", i)): clip for i, clip in enumerate(clips)}
+    found = [licence(str(clip.get("licence", ""))) for clip in unique.values()]
     parts = []
     for words, chosen in (
         ("share-alike", [one for one in found if one.share_alike]),
@@ -134,8 +135,8 @@ def licence_note(clips: Iterable[Credited]) -> str:
         return ""
     clips_word = "clip" if len(found) == 1 else "clips"
     return (
-        f"of {len(found)} {clips_word} trained on, {'; '.join(parts)}: "
-        "mind these licences when you publish what the run makes"
+        f"of {len(found)} {clips_word}, {'; '.join(parts)}: "
+        "mind these licences when you publish what is made of them"
     )
 
 
@@ -150,7 +151,7 @@ def credits_text(clips: Sequence[Credited], opening: str) -> str:
     groups: dict[Licence, list[Credited]] = {}
     for clip in unique.values():
         groups.setdefault(licence(str(clip.get("licence", ""))), []).append(clip)
-    lines = ["# Credits", "", opening]
+    lines = ["# Credits", "", _plain(opening)]
     for group in sorted(groups, key=lambda one: (not one.known, not one.id, one.id)):
         lines += ["", f"## {_plain(group.id) or 'No licence stated'}", "", _terms(group), ""]
         lines += [_line(clip) for clip in groups[group]]

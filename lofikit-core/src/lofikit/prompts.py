@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from lofikit.audio import Audio, read
 from lofikit.errors import AudioError, LibraryError, PromptError
-from lofikit.library import Library
-from lofikit.run import Run
+from lofikit.library import Clip, Library
+from lofikit.run import Run, provenance
 
 HELD_OUT = "held-out"
 
@@ -37,23 +38,47 @@ def held_out_prompt(
     Returns:
         The prompt, or ``None`` if no clip was held back.
     """
-    held = [clip["id"] for clip in run.manifest().get("held_out_clips", [])]
+    clip = _held_out_clip(run, library)
+    if clip is None:
+        return None
+    parts = [
+        (read(path, start, seconds), gain)
+        for path, gain in library.files(clip, run.config.data.stem)
+    ]
+    rate = parts[0][0].rate
+    return Audio(
+        sum(
+            (a.samples * gain for a, gain in parts[1:]),
+            start=parts[0][0].samples * parts[0][1],
+        ),
+        rate,
+    )
+
+
+def _held_out_clip(run: Run, library: Library) -> Clip | None:
+    """Returns the first clip that a run was not trained on and the library still holds."""
     clips = {clip.id: clip for clip in library.clips}
-    for name in held:
-        if name in clips:
-            parts = [
-                (read(path, start, seconds), gain)
-                for path, gain in library.files(clips[name], run.config.data.stem)
-            ]
-            rate = parts[0][0].rate
-            return Audio(
-                sum(
-                    (a.samples * gain for a, gain in parts[1:]),
-                    start=parts[0][0].samples * parts[0][1],
-                ),
-                rate,
-            )
-    return None
+    held = (clip["id"] for clip in run.manifest().get("held_out_clips", []))
+    return next((clips[name] for name in held if name in clips), None)
+
+
+def prompt_provenance(word: str, run: Run) -> dict[str, Any] | None:
+    """Returns title, artist, licence and origin of the music that a prompt is of.
+
+    Args:
+        word: What :func:`find_prompt` took.
+        run: The run that goes on from it.
+
+    Returns:
+        The provenance, or ``None`` for noise.
+    """
+    if word == "noise":
+        return None
+    if word != HELD_OUT:
+        name = Path(word).name
+        return {"id": name, "title": name, "artist": "", "licence": "", "origin": ""}
+    clip = _held_out_clip(run, Library(Path(run.config.library)))
+    return None if clip is None else provenance(clip)
 
 
 def find_prompt(

@@ -188,8 +188,8 @@ class Run:
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",
             "components": components,
-            "training_clips": [_provenance(part.clip) for part in split.training],
-            "held_out_clips": [_provenance(part.clip) for part in split.held_out],
+            "training_clips": [provenance(part.clip) for part in split.training],
+            "held_out_clips": [provenance(part.clip) for part in split.held_out],
         }
         text = json.dumps(manifest, indent=1, ensure_ascii=False)
         write_atomically(self.path / "manifest.json", text.encode())
@@ -332,7 +332,8 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         raise RunError(f"{path} is damaged: {error}") from error
 
 
-def _provenance(clip: Clip) -> dict[str, Any]:
+def provenance(clip: Clip) -> dict[str, Any]:
+    """Returns what a manifest says of a clip."""
     names = ("id", "title", "artist", "licence", "origin", "sha256")
     return {name: getattr(clip, name) for name in names}
 

@@ -77,16 +77,18 @@ def command(
 ) -> int:
     """Generate music with one or more runs, and mix them.
 
-    The file is written as the music is made: Ctrl-C leaves what there is, playable. Beside it lies
-    a .json that says how it was made and on what the runs were trained.
+    The file is written as the music is made: Ctrl-C leaves what there is, playable. Beside
+    take.wav lie take.wav.json, which says how it was made, and take.wav.credits.md, which credits
+    the clips that the runs were trained on: publish it with the music.
     """
     from rich.markup import escape
 
     from lofikit.audio import check_format
     from lofikit.cli.display import note, out, progress
+    from lofikit.credits import licence_note
     from lofikit.generation import TakeOptions, Voice, generate
     from lofikit.models.base import Sampling
-    from lofikit.prompts import find_prompt
+    from lofikit.prompts import find_prompt, prompt_provenance
     from lofikit.run import Run
 
     check_format(output)
@@ -104,7 +106,10 @@ def command(
         run = Run.open(path)
         for line in run.version_warnings():
             note(line)
-        voices.append(Voice(run, find_prompt(word, run, prompt_start, prompt_seconds), gain))
+        prompt_audio = find_prompt(word, run, prompt_start, prompt_seconds)
+        voices.append(Voice(run, prompt_audio, gain, prompt_provenance(word, run)))
+    if line := licence_note([clip for voice in voices for clip in voice.credited()]):
+        note(line)
     done, began, interrupted = 0.0, time.monotonic(), False
     with progress() as bar:
         task = bar.add_task("generating seconds", total=round(seconds))

@@ -5,14 +5,34 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from lofikit.cli.components import check_output
+from lofikit.errors import OptionError
+
+if TYPE_CHECKING:
+    from lofikit.library import Library
 
 
 @click.command("library")
 @click.argument("library", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
-def command(library: Path, as_json: bool) -> None:
+@click.option(
+    "--credits", "as_credits", is_flag=True, help="Print the credits that licences ask for."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --credits: write them to this file, for example CREDITS.md.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+def command(
+    library: Path, as_json: bool, as_credits: bool, output: Path | None, overwrite: bool
+) -> None:
     """Show what is in a library: clips, their provenance, and their stems."""
     from rich.markup import escape
 
@@ -20,6 +40,11 @@ def command(library: Path, as_json: bool) -> None:
     from lofikit.library import Library, licences
 
     found = Library(library)
+    if output is not None and not as_credits:
+        raise OptionError("-o is for --credits alone", f"add --credits -o {output}")
+    if as_credits:
+        _credits(found, output, overwrite)
+        return
     if as_json:
         records = [{**dataclasses.asdict(c), "stems": found.stems(c)} for c in found.clips]
         click.echo(json.dumps(records, indent=1, ensure_ascii=False))
@@ -46,3 +71,20 @@ def command(library: Path, as_json: bool) -> None:
     for clip in found.clips:
         if clip.damage:
             out.print(f"read in part: {escape(clip.id)}: {escape(clip.damage)}")
+
+
+def _credits(library: Library, output: Path | None, overwrite: bool) -> None:
+    from lofikit.credits import credits_text
+    from lofikit.run import write_atomically
+
+    count = len(library.clips)
+    text = credits_text(
+        [dataclasses.asdict(clip) for clip in library.clips],
+        f"The library {library.path.resolve().name} holds {count} clips.",
+    )
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    check_output(output, overwrite)
+    write_atomically(output, text.encode())
+    click.echo(f"credits of {count} clips: {output}")

@@ -25,7 +25,7 @@ from lofikit.hookspecs import Kind
 from lofikit.options import build
 from lofikit.plan import Phase, TrainingConfig
 from lofikit.plugins import registry
-from lofikit.run import ComponentConfig, Run, RunConfig, read_toml
+from lofikit.run import ComponentConfig, Run, RunConfig, provenance, read_toml
 from lofikit.training import Session, Status, prepare, train
 
 DEFAULT_REPRESENTATION = "core/mulaw"
@@ -168,6 +168,7 @@ def _train(run: Run, library: Any, fresh: bool) -> int:
     from rich.markup import escape
 
     from lofikit.cli.display import FieldColumn, note, out, progress
+    from lofikit.credits import licence_note
 
     try:
         with progress() as bar:
@@ -182,6 +183,8 @@ def _train(run: Run, library: Any, fresh: bool) -> int:
             _remove_unused(run)
         raise
     for line in session.notes:
+        note(line)
+    if fresh and (line := licence_note([provenance(c.clip) for c in session.split.training])):
         note(line)
     if session.progress.finished:
         out.print(f"nothing left to do: {session.progress.finished}")
