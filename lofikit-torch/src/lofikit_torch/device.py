@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-# Waiting OpenMP threads spin by default, so that a step beside another busy process takes up to a
-# hundred times as long. The policy is read once, when torch loads its OpenMP library.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 

@@ -1,0 +1,255 @@
+"""What the three models share: training steps, states, and opening streams."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lofikit.errors import OptionError, RunError, UnsupportedSpecError
+from lofikit.models.base import Model, Outputs, Sampling, State, StepSettings, Stream
+from lofikit.models.configs import CausalConfig
+from lofikit.models.layers import initial_weights, network
+from lofikit.representations.base import Frames, FrameSpec
+from lofikit.streaming import engine
+from lofikit_torch.config import TorchLSTMConfig, TorchSeq2SeqConfig, TorchTCNConfig
+from lofikit_torch.device import check_precision, find_device, working
+from lofikit_torch.networks import FrameNetwork, core_layout
+from lofikit_torch.optimisers import OPTIMISERS, Optimiser, clip
+from lofikit_torch.stream import CompiledStream, TorchStream
+
+log = logging.getLogger(__name__)
+
+TorchConfig = TorchTCNConfig | TorchLSTMConfig | TorchSeq2SeqConfig
+
+
+class TorchModel(Model):
+    """What the three models share; a subclass says what is input and what is target.
+
+    Args:
+        config: The model's options.
+        spec: Its frames.
+        seed: Seeds the initial weights, which are those of every backend.
+
+    Raises:
+        UnsupportedSpecError: If the network cannot take the frames with these options.
+        OptionError: If the device is not there.
+    """
+
+    config: TorchConfig
+
+    def __init__(self, config: TorchConfig, spec: FrameSpec, seed: int) -> None:
+        super().__init__(config, spec, seed)
+        _check_spec(config, spec)
+        self.device = find_device(config.device)
+        self._network = FrameNetwork(config, spec)
+        self._weights: Mapping[str, Tensor] = self._network.weights()
+        self._optimiser: Optimiser | None = None
+        self._optimiser_name = ""
+        _fill(self._weights, initial_weights(config, spec, seed), "")
+        self._network.to(self.device)
+        self._told_why = False
+
+    def check_settings(self, settings: StepSettings) -> None:
+        """Refuses what cannot be trained: an optimiser, a loss, or a precision of GPUs."""
+        super().check_settings(settings)
+        check_precision(self.config.precision, self.device)
+        if settings.optimiser not in OPTIMISERS:
+            raise OptionError(
+                f"there is no optimiser {settings.optimiser!r}",
+                f"choose one of: {', '.join(OPTIMISERS)}",
+            )
+
+    def train_step(self, frames: Frames, settings: StepSettings) -> Tensor:
+        """Does one optimiser step; see :meth:`lofikit.models.base.Model.train_step`."""
+        self.check_settings(settings)
+        generator = torch.Generator(self.device).manual_seed(settings.seed)
+        with working(self.device, self.config, training=True):
+            examples = self._tensor(frames)
+            loss = self._accumulate(examples, settings, generator)
+        gradients = [_gradient(weight) for weight in self._weights.values()]
+        if settings.clip_norm > 0:
+            clip(gradients, settings.clip_norm)
+        self._optimiser_for(settings).step(gradients, settings)
+        return loss
+
+    def _accumulate(
+        self, examples: Tensor, settings: StepSettings, generator: torch.Generator
+    ) -> Tensor:
+        """Leaves the gradients of the mean loss in the weights, and returns the loss."""
+        count = len(examples)
+        # Drawn for the whole batch, so that how it is cut does not change what is drawn.
+        given = self._given(examples)
+        noise = self._noise(given, generator)
+        masks = self._network.body.masks(count, given.shape[1], generator)
+        for weight in self._weights.values():
+            weight.grad = None
+        total = torch.zeros((), device=self.device)
+        for part in self._parts(count):
+            inputs = self._network.inputs(given[part])
+            if noise is not None:
+                inputs = inputs + noise[part]
+            loss = self._compare(inputs, examples[part], settings, [m[part] for m in masks])
+            loss = loss * (len(inputs) / count)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        return total
+
+    def loss(self, frames: Frames, settings: StepSettings) -> float:
+        """Returns the loss of examples; see :meth:`lofikit.models.base.Model.loss`."""
+        super().check_settings(settings)
+        with working(self.device, self.config, training=True), torch.inference_mode():
+            examples = self._tensor(frames)
+            given, total = self._given(examples), 0.0
+            for part in self._parts(len(examples)):
+                inputs = self._network.inputs(given[part])
+                loss = self._compare(inputs, examples[part], settings, [])
+                total += float(loss) * len(inputs) / len(examples)
+            return total
+
+    def forward(self, frames: Frames) -> Outputs:
+        """Predicts from the whole history; see :meth:`lofikit.models.base.Model.forward`."""
+        with working(self.device, self.config, training=False), torch.inference_mode():
+            outputs: Tensor = self._network(self._network.inputs(self._tensor(frames)), [])
+            return outputs.cpu().numpy()
+
+    def state(self) -> State:
+        """Returns copies of the weights in core's layout, and of the optimiser."""
+        arrays = {f"weights/{name}": _array(name, w) for name, w in self._weights.items()}
+        if self._optimiser is not None:
+            prefix = f"optimizer/{self._optimiser_name}"
+            arrays[f"{prefix}/steps"] = np.array(self._optimiser.steps, np.int64)
+            for slot, values in self._optimiser.slots.items():
+                for name, value in values.items():
+                    arrays[f"{prefix}/{slot}/{name}"] = _array(name, value)
+        return arrays
+
+    def load_state(self, state: State) -> None:
+        """Takes back what :meth:`state` gave; without an optimiser's arrays it starts anew.
+
+        Raises:
+            RunError: If an array is missing, or does not fit this model.
+        """
+        _fill(self._weights, _under("weights/", state), "")
+        self._optimiser, self._optimiser_name = None, ""
+        for name in {key.split("/")[1] for key in state if key.startswith("optimizer/")}:
+            kept = _under(f"optimizer/{name}/", state)
+            if name not in OPTIMISERS or "steps" not in kept:
+                raise RunError(
+                    f"the state of the optimiser {name!r} cannot be used",
+                    "start a new training from the weights alone",
+                )
+            self._optimiser, self._optimiser_name = OPTIMISERS[name](self._weights), name
+            self._optimiser.steps = int(kept["steps"])
+            for slot, values in self._optimiser.slots.items():
+                _fill(values, _under(f"{slot}/", kept), f"{name}'s {slot} of ")
+
+    def stream(self, batch: int, sampling: Sampling, seed: int) -> Stream:
+        """Opens streams on the compiled engine, or on torch where that is the faster one."""
+        # Launching a frame's kernels on a GPU takes longer than the engine takes to compute it;
+        # whole blocks are worth a GPU.
+        if self.config.engine and (self.device.type == "cpu" or self.block == 1):
+            weights = {name: _array(name, value) for name, value in self._weights.items()}
+            described = network(self.config, self.spec, weights)
+            reason = engine.supports(described)
+            if reason is None:
+                return CompiledStream(
+                    engine.open_stream(described, batch, sampling.temperature, sampling.top_p, seed)
+                )
+            if not self._told_why:
+                log.warning("generating by torch, which is slower, because %s", reason)
+                self._told_why = True
+        return TorchStream(
+            self._network, batch, self.block, self.config, self.device, sampling, seed
+        )
+
+    @abstractmethod
+    def _given(self, examples: Tensor) -> Tensor:
+        """Returns the frames of examples that are the inputs."""
+
+    @abstractmethod
+    def _compare(
+        self, inputs: Tensor, examples: Tensor, settings: StepSettings, masks: list[Tensor]
+    ) -> Tensor:
+        """Returns the mean loss of predictions from inputs."""
+
+    @abstractmethod
+    def _cpu_micro_batch(self) -> int:
+        """Returns how many examples are computed at once on a CPU, unless the user says."""
+
+    def _parts(self, count: int) -> list[slice]:
+        size = self.config.micro_batch
+        if size == 0:
+            size = self._cpu_micro_batch() if self.device.type == "cpu" else count
+        return [slice(start, start + size) for start in range(0, count, size)]
+
+    def _noise(self, given: Tensor, generator: torch.Generator) -> Tensor | None:
+        if not self.config.input_noise:
+            return None
+        noise = torch.randn(given.shape, generator=generator, device=self.device)
+        return noise * self.config.input_noise
+
+    def _optimiser_for(self, settings: StepSettings) -> Optimiser:
+        if self._optimiser is None or self._optimiser_name != settings.optimiser:
+            self._optimiser = OPTIMISERS[settings.optimiser](self._weights)
+            self._optimiser_name = settings.optimiser
+        return self._optimiser
+
+    def _tensor(self, frames: Frames) -> Tensor:
+        dtype = torch.float32 if self.spec.levels is None else torch.int64
+        return torch.tensor(frames, dtype=dtype, device=self.device)
+
+
+def _check_spec(config: TorchConfig, spec: FrameSpec) -> None:
+    """Refuses frames that the inputs cannot express, and options that would do nothing."""
+    embedding = config.embedding if isinstance(config, CausalConfig) else 0
+    if spec.levels is None and embedding:
+        raise UnsupportedSpecError(
+            f"--model.embedding {embedding} is of classes, and these frames are real values",
+            "leave it out, or choose a representation of classes: --representation mulaw",
+        )
+    if spec.levels is not None and not spec.ordinal and not embedding:
+        cure = "embed them: --model.embedding 16"
+        if not isinstance(config, CausalConfig):
+            cure = "choose a model that embeds them: --model torch/tcn --model.embedding 16"
+        raise UnsupportedSpecError(
+            f"these {spec.levels} classes have no order, so they cannot go in as numbers", cure
+        )
+    if embedding and config.input_noise:
+        raise UnsupportedSpecError(
+            "--model.input-noise is added to numbers, and these classes are embedded",
+            "leave out --model.input-noise or --model.embedding",
+        )
+
+
+def _gradient(weight: Tensor) -> Tensor:
+    # A weight that the loss does not depend on has none: with skips, a last block's match.
+    return torch.zeros_like(weight) if weight.grad is None else weight.grad
+
+
+def _array(name: str, value: Tensor) -> np.ndarray:
+    return np.array(core_layout(name, value.detach()).cpu().numpy(), order="C")
+
+
+def _under(prefix: str, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _fill(tensors: Mapping[str, Tensor], arrays: Mapping[str, np.ndarray], what: str) -> None:
+    """Copies arrays in core's layout into tensors of the same names, or raises a RunError."""
+    hint = "build the model with the options that it was trained with"
+    unknown = sorted(set(arrays) - set(tensors))
+    if unknown:
+        raise RunError(f"{what}{unknown[0]} is not of this model", hint)
+    for name, tensor in tensors.items():
+        if name not in arrays:
+            raise RunError(f"{what}{name} is missing", hint)
+        shape = tuple(core_layout(name, tensor).shape)
+        if arrays[name].shape != shape:
+            raise RunError(f"{what}{name} has shape {arrays[name].shape}, not {shape}", hint)
+        with torch.no_grad():
+            tensor.copy_(core_layout(name, torch.tensor(arrays[name])))

@@ -1,0 +1,34 @@
+"""Small models, quick to train, that the tests of this package share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lofikit.representations.base import FrameSpec
+from lofikit.testing.cases import REAL, ModelCase
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "torch/tcn": {"filters": 6, "dilations": (1, 2), "window": 16},
+    "torch/lstm": {"units": 6, "layers": 2, "window": 16},
+    "torch/seq2seq": {"units": 6, "block": 4},
+}
+
+
+@pytest.fixture(params=list(OPTIONS))
+def component(request: pytest.FixtureRequest) -> str:
+    """Each of the three models."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def small() -> Callable[..., ModelCase]:
+    """Makes a case of a small model on the CPU, with some options changed."""
+
+    def make(component: str, spec: FrameSpec = REAL, **options: Any) -> ModelCase:
+        return ModelCase(component, {**OPTIONS[component], "device": "cpu", **options}, spec)
+
+    return make
