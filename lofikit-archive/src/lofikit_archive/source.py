@@ -28,7 +28,7 @@ ROWS = 100
 """Items on a page of search results."""
 DEEPEST = 10_000
 """Results that the search pages through; the Archive refuses to go further."""
-NO_LICENCE = "state no licence"
+NO_LICENCE = "none stated"
 
 
 class Archive(Source):
@@ -74,8 +74,9 @@ class Archive(Source):
                 if taken >= self.config.limit:
                     self.note(f"stopped after {taken} clips: --source.limit")
                     break
-        for why, count in left_out.most_common():
-            self.note(f"left out: {count} {'item' if count == 1 else 'items'} that {why}")
+        if left_out:
+            counts = ", ".join(f"{why} ({count})" for why, count in left_out.most_common())
+            self.note(f"left out {left_out.total()} items for their licence: {counts}")
 
     def _items(self, downloader: Downloader, left_out: Counter[str]) -> Iterator[tuple[str, str]]:
         """Yields ids of items, each with a file or an empty text."""
@@ -129,7 +130,7 @@ class Archive(Source):
         if not licence.id:
             left_out[NO_LICENCE] += 1
         else:
-            left_out[f"are licensed as {licence.id if licence.known else 'something else'}"] += 1
+            left_out[licence.id if licence.known else "not an open licence"] += 1
         return False
 
     def _item(

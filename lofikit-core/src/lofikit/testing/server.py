@@ -154,13 +154,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve()
 
+    def handle(self) -> None:
+        """Serves a connection until the client is done with it, or hangs up."""
+        with suppress(ConnectionError):
+            super().handle()
+
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = self.server.owner.answer(self.command, self.path, headers, body)
         time.sleep(answer.delay)
-        with suppress(ConnectionError):  # the client is free to hang up
-            self._send(answer)
+        self._send(answer)
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)
