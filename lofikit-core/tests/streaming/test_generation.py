@@ -9,6 +9,7 @@ import pytest
 
 from lofikit.streaming.engine import open_stream
 from lofikit.streaming.network import LSTM, Dense, EncoderDecoder, Input, Network
+from lofikit.streaming.stepping import run
 
 CHI_SQUARE_999 = {9: 27.88, 4: 18.47}
 """Quantiles 0.999 of the chi-square distribution, by degrees of freedom."""
@@ -201,6 +202,24 @@ def test_priming_with_nothing_gives_nothing(networks: Any) -> None:
         empty = np.zeros((1, 0, 2), np.float32 if network.input.levels is None else np.int32)
         assert stream.prime(empty).shape[1] == 0
         assert stream.next(0).shape == (1, 0, 2)
+
+
+def test_frames_may_be_views_and_read_only(networks: Any, builder: Any) -> None:
+    network = networks["tcn"]
+    frames = builder(9).frames(network.input, 2, 40)
+    frames.flags.writeable = False
+
+    outputs = open_stream(network, 2).prime(frames[:, ::2])
+
+    np.testing.assert_array_equal(outputs, open_stream(network, 2).prime(frames[:, ::2].copy()))
+
+
+def test_one_compilation_serves_every_network_and_option(networks: Any) -> None:
+    for network in networks.values():
+        for options in ({}, {"temperature": 0, "top_p": 1, "weights": "int8"}, {"seed": -1}):
+            open_stream(network, 17, **options).next(5)
+
+    assert len(run.signatures) == 1
 
 
 def test_an_lstm_alone_may_be_the_whole_network() -> None:

@@ -137,8 +137,8 @@ class BlockStream(EngineStream):
     ) -> None:
         self._network = network
         self._batch = batch
-        self._temperature = temperature
-        self._top_p = top_p
+        self._temperature = float(temperature)
+        self._top_p = float(top_p)
         self._keys = stream_keys(seed, batch)
         self._drawn = 0
         self._processor = this_processor()

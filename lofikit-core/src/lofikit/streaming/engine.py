@@ -150,7 +150,8 @@ def checked_frames(frames: Frames, spec: Input, batch: int) -> FloatArray:
                 f"class ids reach from {array.min()} to {array.max()}; this network has "
                 f"{spec.levels} levels."
             )
-    return np.ascontiguousarray(array, np.float32)
+    # A copy, as the compiled loop takes writable arrays only.
+    return np.array(array, np.float32, order="C")
 
 
 def first_frames(spec: Input, batch: int, time: int) -> Frames:

@@ -51,8 +51,8 @@ class FrameStream(EngineStream):
     ) -> None:
         self._network = network
         self._batch = batch
-        self._temperature = temperature
-        self._top_p = top_p
+        self._temperature = float(temperature)
+        self._top_p = float(top_p)
         self._clock = 0
         self._drawn = 0
         self._processor = this_processor()
