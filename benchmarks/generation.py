@@ -1,0 +1,339 @@
+"""Generation speed: frames fed back, a second, for the paper's three networks.
+
+Every row runs in the same process on the same weights, pinned to one core, and its first frames
+are compared with the engine's before it is timed. TensorFlow's rows appear where tensorflow and
+keras-tcn are installed, torch's where torch is::
+
+    python benchmarks/generation.py                     # everything
+    python benchmarks/generation.py --only "k=2" --clock cpu
+"""
+
+from __future__ import annotations
+
+import one_core  # noqa: F401 - before the libraries that start threads
+
+# isort: split
+import argparse
+import importlib.util
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numba_loop
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+from rich.console import Console
+from rich.table import Table
+
+from lofikit.streaming.engine import open_stream
+from lofikit.streaming.formulas import Vectors
+from lofikit.streaming.network import (
+    LSTM,
+    TCN,
+    Conv,
+    Dense,
+    EncoderDecoder,
+    Input,
+    Network,
+    ResidualBlock,
+)
+from lofikit.streaming.processor import this_processor
+
+RATE = 4410
+WINDOW = 512
+HOP = 500  # samples a frame of the seq2seq
+DILATIONS = (1, 2, 4, 8, 16, 32)
+CHECKED = 16
+Generate = Callable[[int], np.ndarray]
+
+
+@dataclass
+class Row:
+    """A way to generate: ``make`` takes a network and a seed, and gives a function of a count.
+
+    ``exact`` is False for a window shorter than the receptive field, whose values differ.
+    """
+
+    network: Network | EncoderDecoder
+    way: str
+    seed: np.ndarray
+    frames: int
+    make: Callable[..., Generate]
+    exact: bool = True
+    tolerance: float = 1e-3
+
+    def prepared(self) -> Generate:
+        return self.make(self.network, self.seed)
+
+
+class Weights:
+    """Seeded layers; small heads keep the feedback from being chaotic, so that rows compare."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(0)
+
+    def array(self, *shape: int, fan: int) -> np.ndarray:
+        return self.rng.normal(scale=fan**-0.5, size=shape).astype(np.float32)
+
+    def dense(self, inputs: int, out: int, scale: float = 1.0) -> Dense:
+        return Dense(scale * self.array(inputs, out, fan=inputs), self.array(out, fan=100))
+
+    def conv(self, kernel: int, inputs: int, out: int, dilation: int) -> Conv:
+        weight = self.array(kernel, inputs, out, fan=kernel * inputs)
+        return Conv(weight, self.array(out, fan=100), dilation, "tanh")
+
+    def lstm(self, inputs: int, units: int) -> LSTM:
+        kernel = self.array(inputs, 4 * units, fan=inputs + units)
+        recurrent = self.array(units, 4 * units, fan=inputs + units)
+        return LSTM(kernel, recurrent, self.array(4 * units, fan=100))
+
+    def tcn(self, kernel: int, filters: int = 64) -> Network:
+        blocks = []
+        inputs = 1
+        for dilation in DILATIONS:
+            convs = (
+                self.conv(kernel, inputs, filters, dilation),
+                self.conv(kernel, filters, filters, dilation),
+            )
+            match = self.dense(inputs, filters) if inputs != filters else None
+            blocks.append(ResidualBlock(convs, match, "tanh", "tanh"))
+            inputs = filters
+        return Network(Input(1), (TCN(tuple(blocks)),), self.dense(filters, 1, scale=0.1))
+
+
+def operations(network: Network | EncoderDecoder) -> int:
+    """Floating-point operations of the products of a frame."""
+    if isinstance(network, EncoderDecoder):
+        matrices = [network.encoder.kernel, network.encoder.recurrent]
+        matrices += [network.decoder.recurrent, network.head.weight]
+        size = sum(matrix.size for matrix in matrices)
+        return 2 * size + 2 * network.decoder.kernel.size // network.block
+    size = network.head.weight.size
+    for layer in network.layers:
+        if isinstance(layer, LSTM):
+            size += layer.kernel.size + layer.recurrent.size
+        elif isinstance(layer, TCN):
+            size += sum(conv.weight.size for block in layer.blocks for conv in block.convs)
+    return 2 * size
+
+
+def engine(
+    network: Network | EncoderDecoder, seed: np.ndarray, weights: Any = "float32"
+) -> Generate:
+    """A primed stream; each call goes on where the last one stopped."""
+    stream = open_stream(network, len(seed), weights=weights)
+    stream.prime(seed)
+    return stream.next
+
+
+def engine_int8(network: Network | EncoderDecoder, seed: np.ndarray) -> Generate:
+    return engine(network, seed, "int8")
+
+
+def silence(streams: int) -> np.ndarray:
+    return np.zeros((streams, WINDOW, 1), np.float32)
+
+
+def tcn_rows(kernel: int) -> list[Row]:
+    network = Weights().tcn(kernel)
+    rows = []
+
+    def add(way: str, frames: int, make: Callable[..., Generate], streams: int = 1) -> None:
+        exact = "window" not in way or kernel == 2
+        rows.append(Row(network, way, silence(streams), frames, make, exact))
+
+    if has("tensorflow", "tcn"):
+        import tensorflow_loops as tensorflow
+
+        add("keras-tcn predict (window)", 20, tensorflow.predict)
+        add("TensorFlow XLA loop (window)", 200, tensorflow.window)
+        for streams in (1, 16):
+            add("TensorFlow XLA loop, ring buffers", 4_000, tensorflow.ring_buffers, streams)
+    if has("torch"):
+        import torch_loops
+
+        add("torch eager (window)", 100, torch_loops.window)
+        for streams in (1, 16):
+            add("torch eager, ring buffers", 500, torch_loops.ring_buffers, streams)
+    add("numba, plain loop", 8_000, numba_loop.generator)
+    for streams in (1, 4, 16, 64):
+        add("lofikit engine", 32_000 // streams, engine, streams)
+    return rows
+
+
+def lstm_rows(units: int) -> list[Row]:
+    weights = Weights()
+    network = Network(Input(1), (weights.lstm(1, units),), weights.dense(units, 1, scale=0.1))
+    short = units // 128
+    rows = []
+    if has("tensorflow", "tcn"):
+        import tensorflow_loops as tensorflow
+
+        # A window forgets what an LSTM still knows.
+        rows = [
+            Row(network, "keras predict (window)", silence(1), 10, tensorflow.predict, False),
+            Row(network, "TensorFlow XLA loop", silence(1), 16_000 // short, tensorflow.lstm),
+        ]
+    if has("torch"):
+        import torch_loops
+
+        cells = torch_loops.lstm_cells
+        rows.append(Row(network, "torch LSTMCell", silence(1), 4_000 // short, cells))
+    for streams in (1, 16):
+        seed, frames = silence(streams), 32_000 // short // streams
+        rows.append(Row(network, "lofikit engine", seed, frames, engine))
+        rows.append(Row(network, "lofikit engine, int8", seed, frames, engine_int8, tolerance=0.02))
+    return rows
+
+
+def block_rows(units: int = 2048) -> list[Row]:
+    weights = Weights()
+    encoder, decoder = weights.lstm(1000, units), weights.lstm(units, units)
+    network = EncoderDecoder(Input(1000), encoder, decoder, weights.dense(units, 1000), 20)
+    seed = weights.array(1, 20, 1000, fan=4)
+    rows = []
+    if has("tensorflow", "tcn"):
+        import tensorflow_loops as tensorflow
+
+        rows.append(Row(network, "TensorFlow", seed, 20, tensorflow.encoder_decoder))
+    if has("torch"):
+        import torch_loops
+
+        make = torch_loops.encoder_decoder
+        rows.append(Row(network, "torch", seed, 20, make))
+        make = torch_loops.encoder_decoder_int8
+        rows.append(Row(network, "torch, dynamic int8", seed, 20, make, tolerance=0.1))
+    rows.append(Row(network, "lofikit engine", seed, 20, engine))
+    rows.append(Row(network, "lofikit engine, int8", seed, 20, engine_int8, tolerance=0.1))
+    return rows
+
+
+def has(*modules: str) -> bool:
+    return all(importlib.util.find_spec(module) for module in modules)
+
+
+def timed(row: Row, repeats: int, clock: Callable[[], float]) -> float:
+    """Median seconds a call."""
+    generate = row.prepared()
+    generate(row.frames)
+    seconds = []
+    for _ in range(repeats):
+        start = clock()
+        generate(row.frames)
+        seconds.append(clock() - start)
+    return statistics.median(seconds)
+
+
+def difference(row: Row) -> float:
+    """Largest difference of the first frames from the engine's in float32."""
+    wanted = engine(row.network, row.seed)(CHECKED)
+    # XLA compiles for a count: the timed one serves here too.
+    got = row.prepared()(row.frames if "XLA" in row.way else CHECKED)[:, :CHECKED]
+    return float(np.abs(got - wanted).max())
+
+
+def peak(clock: Callable[[], float]) -> float:
+    """Fused multiply-adds in registers: operations a second of this core."""
+    processor = this_processor()
+    chains = 24 if processor.lanes == 16 else 12
+
+    @intrinsic
+    def multiply_adds(typing: Any, cpu: Any, count: Any, x: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            v = Vectors(builder, processor.lanes)
+            factor = v.splat(args[2])
+            before, body = builder.block, builder.append_basic_block()
+            after = builder.append_basic_block()
+            builder.branch(body)
+            builder.position_at_end(body)
+            integer = ir.IntType(64)
+            left = builder.phi(integer)
+            left.add_incoming(args[1], before)
+            sums = [builder.phi(v.type) for _ in range(chains)]
+            results = [v.multiply_add(factor, factor, total) for total in sums]
+            for number, (total, result) in enumerate(zip(sums, results, strict=True)):
+                total.add_incoming(v.constant(number), before)
+                total.add_incoming(result, body)
+            following = builder.sub(left, integer(1))
+            left.add_incoming(following, body)
+            builder.cbranch(builder.icmp_signed(">", following, integer(0)), body, after)
+            builder.position_at_end(after)
+            total = results[0]
+            for other in results[1:]:
+                total = builder.fadd(total, other)
+            return builder.extract_element(total, ir.IntType(32)(0))
+
+        return types.float32(cpu, types.int64, types.float32), code
+
+    @numba.njit
+    def run(cpu: Any, count: int, x: Any) -> Any:
+        return multiply_adds(cpu, count, x)
+
+    count = 2_000_000
+    run(processor, 1, np.float32(0.5))
+    rates = []
+    for _ in range(9):
+        start = clock()
+        run(processor, count, np.float32(0.5))
+        rates.append(2 * count * chains * processor.lanes / (clock() - start))
+    return statistics.median(rates)
+
+
+NETWORKS: dict[str, Callable[[], list[Row]]] = {
+    "TCN k=2": lambda: tcn_rows(2),
+    "TCN k=8": lambda: tcn_rows(8),
+    "LSTM 128": lambda: lstm_rows(128),
+    "LSTM 512": lambda: lstm_rows(512),
+    "seq2seq 2048": block_rows,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="networks whose name has this in it")
+    parser.add_argument("--repeats", type=int, default=5, help="timed calls a row")
+    parser.add_argument(
+        "--clock",
+        choices=("wall", "cpu"),
+        default="wall",
+        help="cpu: the process's CPU seconds, for a machine that others use too",
+    )
+    options = parser.parse_args()
+    clock = time.perf_counter if options.clock == "wall" else time.process_time
+    console = Console(width=100)
+    most = peak(clock)
+    console.print(
+        f"One core, {32 * this_processor().lanes}-bit vectors, {most / 1e9:.0f} GFLOP/s of fused "
+        f"multiply-adds; medians of {options.repeats}, {options.clock} time."
+    )
+    for name, make in NETWORKS.items():
+        if options.only not in name:
+            continue
+        table = Table(title=name)
+        for heading in ("", "streams", "samples/s", "real time", "of peak", "difference"):
+            table.add_column(heading, justify="right" if heading else "left")
+        for row in make():
+            off = difference(row)
+            if row.exact and off > row.tolerance:
+                raise SystemExit(f"{row.way} is not the same network: off by {off:.2g}")
+            streams = len(row.seed)
+            frames = streams * row.frames / timed(row, options.repeats, clock)
+            samples = frames * (HOP if isinstance(row.network, EncoderDecoder) else 1)
+            table.add_row(
+                row.way,
+                str(streams),
+                f"{samples:,.0f}",
+                f"{samples / RATE:,.3g}",
+                f"{frames * operations(row.network) / most:.1%}",
+                f"{off:.0e}",
+            )
+        console.print(table)
+
+
+if __name__ == "__main__":
+    main()
