@@ -1,6 +1,7 @@
 """Plugins: found, named and reported; a broken one stops nothing."""
 
 import importlib
+import re
 import subprocess
 import sys
 import textwrap
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lofikit.cli.main import run
 from lofikit.errors import PluginError
 from lofikit.plugins import Registry, load_class, registry
 
@@ -99,6 +101,13 @@ def test_one_name_twice_names_both_distributions(install: Install) -> None:
         (GOOD.format(name="no-slash"), "", "package/name"),
         (GOOD.format(name="a/b").replace('"model"', '"mdoel"'), "", "unknown kind 'mdoel'"),
         (GOOD.format(name="a/b").replace("[Component", "[3, Component"), "", "not a Component"),
+        (GOOD.format(name="a/b").replace("return [", "[").replace(")]", ")]; return 7"), "", "7"),
+        (GOOD.format(name="a/b").replace("return [", "["), "", "returned None, which is no list"),
+        (GOOD.format(name="a/b").replace('"A model."', "None"), "", "summary of a component"),
+        (GOOD.format(name="a/b").replace("nowhere:Model", "nowhere"), "", "module:Class"),
+        (GOOD.format(name="a/b").replace(")]", ")] * 2"), "", "'a/b' is offered twice"),
+        (GOOD.format(name="a/b").replace("return [", "1 / 0; return ["), "", "ZeroDivisionError"),
+        (GOOD.format(name="a/b").replace("components()", "components(what)"), "", "what"),
         (GOOD.format(name="a/b"), "lofikit-core>=7,<8", "built for lofikit-core"),
     ],
 )
@@ -121,6 +130,52 @@ def test_strict_raises(install: Install, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("LOFIKIT_STRICT", "1")
     with pytest.raises(RuntimeError, match="no luck today"):
         registry()
+
+
+def test_strict_raises_for_a_name_that_clashes(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("pack-one", GOOD.format(name="one/thing"))
+    install("pack-two", GOOD.format(name="one/thing"))
+    monkeypatch.setenv("LOFIKIT_STRICT", "1")
+    with pytest.raises(PluginError, match="two packages"):
+        registry()
+
+
+def test_two_distributions_may_use_one_entry_point_name(install: Install, tmp_path: Path) -> None:
+    install("pack-one", GOOD.format(name="one/thing"))
+    install("pack-two", GOOD.format(name="two/thing"))
+    (tmp_path / "pack_two-1.0.dist-info" / "entry_points.txt").write_text(
+        "[lofikit]\npack_one = pack_two\n"
+    )
+    importlib.invalidate_caches()
+    registry.cache_clear()
+    assert {c.name for c in registry().of_kind("model")} >= {"one/thing", "two/thing"}
+
+
+def test_a_component_whose_module_raises_is_an_error_that_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "raises_at_import.py").write_text("raise OSError('libcudart is missing')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(PluginError, match="OSError: libcudart is missing"):
+        load_class("raises_at_import:Model")
+    with pytest.raises(PluginError, match="has no class Modle"):
+        load_class("lofikit.models.base:Modle")
+
+
+def test_a_slow_plugin_is_pointed_out_with_its_time(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("pack-quick", GOOD.format(name="quick/thing"))
+    install(
+        "pack-slow", "import time; time.sleep(0.6)\n" + textwrap.dedent(GOOD.format(name="s/t"))
+    )
+    assert run(["plugins"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    slow = next(line for line in lines if line.startswith("pack-slow"))
+    assert re.fullmatch(r"pack-slow 1\.0: loaded, slowly: in \d+\.\d s, .*", slow)
+    assert "pack-quick 1.0: loaded" in lines
 
 
 def test_an_allow_list_leaves_others_out(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import importlib.metadata
 import importlib.util
 import os
 import re
+import time
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -23,6 +24,8 @@ from lofikit.errors import PluginError
 from lofikit.hookspecs import KINDS, Component, Kind
 
 GROUP = "lofikit"
+SLOW_SECONDS = 0.5
+"""A plugin that takes longer to load is pointed out: most commands wait for it."""
 
 # Packages of this project that a user may ask for before installing them.
 KNOWN_PACKAGES = {
@@ -53,6 +56,7 @@ class Plugin:
         distribution: The installed distribution that it belongs to, with its version.
         components: What it offers; empty if it failed.
         failure: Why it could not be loaded, in one line; empty if it was.
+        seconds: Time that it took to import it and ask it what it offers.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Plugin:
     version: str
     components: tuple[Component, ...] = ()
     failure: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -143,16 +148,22 @@ def load_class(target: str) -> Any:
     """Imports ``module:Class`` and returns the class.
 
     Raises:
-        PluginError: If the module cannot be imported or has no such class.
+        PluginError: If the module cannot be imported, whatever it raises, or has no such class.
     """
     module, _, name = target.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
+        loaded = importlib.import_module(module)
     except ImportError as error:
         package = (getattr(error, "name", None) or "").split(".")[0]
         absent = package and importlib.util.find_spec(package) is None
         hint = f"install it: pip install {package}" if absent else "see: lofikit plugins"
         raise PluginError(f"cannot import {target}: {error}", hint) from error
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"cannot import {target}: {_named(error)}", f'see where: python -c "import {module}"'
+        ) from error
+    try:
+        return getattr(loaded, name)
     except AttributeError as error:
         raise PluginError(f"the module {module} has no class {name}") from error
 
@@ -188,17 +199,28 @@ def _load_builtins(manager: pluggy.PluginManager) -> Plugin:
 def _load(manager: pluggy.PluginManager, point: importlib.metadata.EntryPoint) -> Plugin:
     distribution = point.dist.name if point.dist else point.value
     version = point.dist.version if point.dist else "?"
+    components: tuple[Component, ...] = ()
+    failure, start = "", time.perf_counter()
     try:
         _check_core_version(point)
-        components = _call(manager, point.load(), point.name)
+        components = _call(manager, point.load(), f"{distribution}:{point.name}")
     except (Exception, SystemExit) as error:
-        if os.environ.get("LOFIKIT_STRICT") == "1":
+        if _strict():
             raise
         # A plugin may fail in any way at all: its failure is a line in `lofikit plugins`.
-        reason = str(error).strip().splitlines()
-        named = f"{type(error).__name__}: {reason[0]}" if reason else type(error).__name__
-        return Plugin(point.name, distribution, version, failure=named)
-    return Plugin(point.name, distribution, version, components)
+        failure = _named(error)
+    seconds = time.perf_counter() - start
+    return Plugin(point.name, distribution, version, components, failure, seconds)
+
+
+def _strict() -> bool:
+    return os.environ.get("LOFIKIT_STRICT") == "1"
+
+
+def _named(error: BaseException) -> str:
+    """Returns an error's type and first line."""
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
 
 
 def _check_core_version(point: importlib.metadata.EntryPoint) -> None:
@@ -220,17 +242,35 @@ def _check_core_version(point: importlib.metadata.EntryPoint) -> None:
 
 
 def _call(manager: pluggy.PluginManager, module: Any, name: str) -> tuple[Component, ...]:
-    manager.register(module, name)
+    try:
+        manager.register(module, name)
+    except pluggy.PluginValidationError as error:
+        raise PluginError(str(error).strip().splitlines()[-1]) from error
+    if not any(
+        implementation.plugin is module
+        for implementation in manager.hook.lofikit_components.get_hookimpls()
+    ):
+        raise PluginError(f"the module {module.__name__} has no hook lofikit_components")
     others = [plugin for plugin in manager.get_plugins() if plugin is not module]
     results = manager.subset_hook_caller("lofikit_components", others)()
-    if not results:
-        raise PluginError(f"the module {module.__name__} has no hook lofikit_components")
-    return tuple(_checked(component) for component in results[0])
+    offered = results[0] if results else None  # pluggy leaves out what is None
+    if not isinstance(offered, (list, tuple)):
+        raise PluginError(f"lofikit_components returned {offered!r}, which is no list")
+    components = tuple(_checked(component) for component in offered)
+    names = [(component.kind, component.name) for component in components]
+    for kind, twice in names:
+        if names.count((kind, twice)) > 1:
+            raise PluginError(f"the {kind} {twice!r} is offered twice")
+    return components
 
 
 def _checked(component: Any) -> Component:
     if not isinstance(component, Component):
         raise PluginError(f"lofikit_components returned {component!r}, which is not a Component")
+    for field_name in ("kind", "name", "summary", "target", "config"):
+        value = getattr(component, field_name)
+        if not isinstance(value, str):
+            raise PluginError(f"the {field_name} of a component is {value!r}, which is no text")
     if component.kind not in KINDS:
         raise PluginError(f"{component.name!r} has the unknown kind {component.kind!r}")
     if not _NAME.fullmatch(component.name):
@@ -250,6 +290,8 @@ def _register(plugins: list[Plugin]) -> Registry:
             if key in found.owners:
                 other = found.owners[key]
                 found.clashes[key] = (f"{other.distribution} {other.version}", here)
+                if _strict():
+                    found.find(*key)  # raises
                 found.components.pop(key, None)
             else:
                 found.components[key] = component

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lofikit.hookspecs import KINDS
-from lofikit.plugins import registry
+from lofikit.plugins import SLOW_SECONDS, registry
 
 
 @click.command("plugins")
@@ -14,7 +14,9 @@ def command() -> None:
     found = registry()
     for plugin in found.plugins:
         state = click.style("failed", fg="red") if plugin.failure else "loaded"
-        click.echo(f"{plugin.distribution} {plugin.version}: {state}")
+        slow = f", slowly: in {plugin.seconds:.1f} s, for which most commands wait"
+        late = click.style(slow, fg="yellow") if plugin.seconds > SLOW_SECONDS else ""
+        click.echo(f"{plugin.distribution} {plugin.version}: {state}{late}")
         if plugin.failure:
             click.echo(f"  {plugin.failure}")
     for kind in KINDS:
