@@ -1,5 +1,6 @@
 """The command line, as a person uses it."""
 
+import io
 import json
 import os
 import signal
@@ -16,6 +17,9 @@ from lofikit.run import read_arrays
 
 SMALL = ["--model", "linear", "--model.order", "8", "--representation.levels", "64"]
 QUICK = [*SMALL, "--epochs", "1", "--steps", "3", "--audition", "0.5"]
+
+
+LOFIKIT = [sys.executable, "-m", "lofikit"]
 
 
 class Said:
@@ -139,6 +143,7 @@ WRONG = [
     (["train", "--resume", "--epochs", "3", "-o", "RUN"], "--epochs", "lofikit train --config"),
     (["generate", "nowhere", "-o", "take.wav"], "is not a run", "lofikit train"),
     (["generate", "RUN", "-o", "take.xyz"], ".xyz", "wav, flac, ogg, opus, mp3"),
+    (["generate", "RUN", "--raw", "-o", "take.wav"], "--raw", "-o - --raw"),
     (["generate", "RUN", "-o", "no/take.wav"], "the folder no does not exist", "mkdir"),
     (["generate", "RUN", "-o", "here.wav"], "exists already", "--overwrite"),
     (["generate", "RUN", "--prompt", "no.wav", "-o", "take.wav"], "no.wav is not there", "noise"),
@@ -273,6 +278,28 @@ def test_ctrl_c_keeps_everything_and_says_how_to_go_on(
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "lofikit train --resume -o" in out.replace("\n", " ")
+
+
+def test_a_take_is_piped_as_it_is_made(trained: Path) -> None:
+    words = ["generate", str(trained), "--prompt", "noise", "--seconds", "1", "-o", "-"]
+    done = subprocess.run([*LOFIKIT, *words], capture_output=True, check=True)
+    samples, rate = soundfile.read(io.BytesIO(done.stdout), dtype="int16")
+    assert (rate, len(samples)) == (4410, 4410)
+    assert b"first block after" in done.stderr
+    raw = subprocess.run([*LOFIKIT, *words, "--raw"], capture_output=True, check=True)
+    assert raw.stdout == samples.tobytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_a_player_that_stops_listening_ends_the_take_quietly(trained: Path) -> None:
+    words = ["generate", str(trained), "--prompt", "noise", "--seconds", "100000", "-o", "-"]
+    process = subprocess.Popen([*LOFIKIT, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    assert len(process.stdout.read(20_000)) == 20_000  # long before the take is done
+    process.stdout.close()
+    assert b"Traceback" not in process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")

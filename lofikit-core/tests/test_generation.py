@@ -9,7 +9,7 @@ import soundfile
 
 from lofikit.audio import Audio, read
 from lofikit.errors import OptionError, PromptError
-from lofikit.generation import TakeOptions, Voice, generate, sidecar
+from lofikit.generation import TakeOptions, Voice, generate, play, sidecar
 from lofikit.library import Library
 from lofikit.models.base import Sampling
 from lofikit.plan import TrainingConfig
@@ -149,6 +149,23 @@ def test_stopping_early_leaves_a_playable_file(tmp_path: Path, runs: dict[str, R
         generate([Voice(runs["raw"], None)], TakeOptions(3600.0), path, stop)
     assert 0.5 <= read(path).seconds < 1.0
     assert json.loads(sidecar(path).read_text())["seconds"] == pytest.approx(read(path).seconds)
+
+
+def test_a_take_is_heard_block_by_block_and_can_be_stopped(
+    tmp_path: Path, runs: dict[str, Run]
+) -> None:
+    voice = Voice(runs["raw"], None)
+    heard: list[np.ndarray] = []
+
+    def player(block: np.ndarray, rate: int, is_prompt: bool) -> bool:
+        assert (rate, is_prompt) == (4410, False)
+        heard.append(block)
+        return len(heard) < 3
+
+    play([voice], TakeOptions(3600.0), player)
+    assert len(heard) == 3
+    whole = make(tmp_path / "take.wav", voice, seconds=0.7)
+    np.testing.assert_allclose(np.concatenate(heard)[: len(whole)], whole, atol=1e-4)
 
 
 def test_how_a_take_was_made_lies_beside_it(tmp_path: Path, runs: dict[str, Run]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -356,6 +357,40 @@ class Writer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class PipeWriter:
+    """Writes 16-bit samples to a pipe as they are made, for a player that reads along.
+
+    Args:
+        stream: The binary stream, for example ``sys.stdout.buffer``.
+        rate: Rate of the samples in Hz.
+        raw: Leave out the WAV header: signed 16-bit little-endian samples, one channel.
+    """
+
+    def __init__(self, stream: BinaryIO, rate: int, raw: bool = False) -> None:
+        self._stream = stream
+        if not raw:
+            stream.write(_endless_wav_header(rate))
+        stream.flush()
+
+    def write(self, samples: NDArray[np.float32]) -> None:
+        """Writes mono samples of shape (n,), clipped to full scale."""
+        scaled = np.round(np.clip(samples, -1.0, 1.0) * 32767)
+        self._stream.write(scaled.astype("<i2").tobytes())
+        self._stream.flush()
+
+
+def _endless_wav_header(rate: int) -> bytes:
+    """Returns the header of a mono WAV whose length is not known: the largest that it can state."""
+    most = 0xFFFF_FFFF
+    return b"".join(
+        [
+            struct.pack("<4sI4s", b"RIFF", most, b"WAVE"),
+            struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16),
+            struct.pack("<4sI", b"data", most - 36),
+        ]
+    )
 
 
 def check_format(path: Path) -> None:

@@ -242,6 +242,27 @@ def _at_rate(performer: Performer, rate: int) -> Callable[[int], Samples]:
     return next_block
 
 
+def play(
+    voices: Sequence[Voice],
+    options: TakeOptions,
+    heard: Callable[[Samples, int, bool], bool | None],
+) -> None:
+    """Generates a take and gives it to a function as it is made: a player, a socket, a plot.
+
+    Args:
+        voices: The runs that play together.
+        options: How the take is made.
+        heard: Called with each block of mono samples (n,), its rate in Hz, and whether it is
+            still the prompt. What it is given is as long as :data:`BLOCK_SECONDS` (the prompt
+            comes whole), and the next block is made when it returns; ``False`` stops the take.
+    """
+    performers = [open_performer(voice, options, i) for i, voice in enumerate(voices)]
+    rate = max(p.rate for p in performers)
+    for block, is_prompt in mixed_blocks(voices, performers, options):
+        if heard(block, rate, is_prompt) is False:
+            break
+
+
 def generate(
     voices: Sequence[Voice],
     options: TakeOptions,
@@ -262,19 +283,24 @@ def generate(
     Returns:
         The seconds of the prompt that the file begins with.
     """
-    performers = [open_performer(voice, options, i) for i, voice in enumerate(voices)]
-    rate = max(p.rate for p in performers)
     prompt_seconds = done = 0.0
+    writer: Writer | None = None
+
+    def write(block: Samples, rate: int, is_prompt: bool) -> None:
+        nonlocal prompt_seconds, done, writer
+        writer = writer or Writer(path, rate)
+        writer.write(block[None])
+        if is_prompt:
+            prompt_seconds = len(block) / rate
+        else:
+            done += len(block) / rate
+            show(done)
+
     try:
-        with Writer(path, rate) as writer:
-            for block, is_prompt in mixed_blocks(voices, performers, options):
-                writer.write(block[None])
-                if is_prompt:
-                    prompt_seconds = len(block) / rate
-                else:
-                    done += len(block) / rate
-                    show(done)
+        play(voices, options, write)
     finally:
+        if writer is not None:
+            writer.close()
         if path.exists():
             _write_sidecar(path, voices, options, prompt_seconds, done)
             _write_credits(path, voices)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from lofikit.cli.components import check_output
 from lofikit.errors import OptionError
+
+if TYPE_CHECKING:
+    from lofikit.generation import TakeOptions, Voice
 
 T = TypeVar("T")
 
@@ -57,8 +62,12 @@ T = TypeVar("T")
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    metavar="FILE",
-    help="The take: .wav, .flac, .ogg, .opus or .mp3.",
+    metavar="FILE|-",
+    help="The take: .wav, .flac, .ogg, .opus or .mp3; - writes a WAV to standard output as it is "
+    "made, to be piped into a player.",
+)
+@click.option(
+    "--raw", is_flag=True, help="With -o -: no WAV header, signed 16-bit little-endian samples."
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 def command(
@@ -73,6 +82,7 @@ def command(
     top_p: float,
     gains: tuple[float, ...],
     output: Path,
+    raw: bool,
     overwrite: bool,
 ) -> int:
     """Generate music with one or more runs, and mix them.
@@ -91,8 +101,12 @@ def command(
     from lofikit.prompts import find_prompt, prompt_provenance
     from lofikit.run import Run
 
-    check_format(output)
-    check_output(output, overwrite)
+    piped = str(output) == "-"
+    if not piped:
+        check_format(output)
+        check_output(output, overwrite)
+        if raw:
+            raise OptionError("--raw goes with standard output alone", "write -o - --raw")
     if seed < 0:
         raise OptionError(f"--seed {seed}: must be 0 or more", "for example --seed 1")
     options = TakeOptions(seconds, seed, Sampling(temperature, top_p), not without_prompt)
@@ -110,6 +124,8 @@ def command(
         voices.append(Voice(run, prompt_audio, gain, prompt_provenance(word, run)))
     if line := licence_note([clip for voice in voices for clip in voice.credited()]):
         note(line)
+    if piped:
+        return _pipe(voices, options, raw)
     done, began, interrupted = 0.0, time.monotonic(), False
     with progress() as bar:
         task = bar.add_task("generating seconds", total=round(seconds))
@@ -130,6 +146,32 @@ def command(
         f"({done / took:.1f} times real time, loading included)"
     )
     return 130 if interrupted else 0
+
+
+def _pipe(voices: list[Voice], options: TakeOptions, raw: bool) -> int:
+    """Writes to standard output until the take ends or nobody reads on."""
+    from lofikit.audio import PipeWriter
+    from lofikit.cli.display import err
+    from lofikit.generation import Samples, play
+
+    began = time.monotonic()
+    writer: PipeWriter | None = None
+
+    def write(block: Samples, rate: int, is_prompt: bool) -> None:
+        nonlocal writer
+        if writer is None:
+            writer = PipeWriter(sys.stdout.buffer, rate, raw)
+            kind = "raw 16-bit samples" if raw else "WAV"
+            err.print(
+                f"{kind}, mono, {rate} Hz; first block after {time.monotonic() - began:.2f} s"
+            )
+        writer.write(block)
+
+    try:
+        play(voices, options, write)
+    except BrokenPipeError:  # the player was closed: that is how one stops it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _for_each(runs: Sequence[Path], values: Sequence[T], flag: str) -> Sequence[T]:

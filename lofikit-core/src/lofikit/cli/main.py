@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import os
 import signal
 import sys
 from typing import NoReturn
@@ -105,9 +104,6 @@ def run(arguments: list[str] | None = None) -> int:
         return _say(error.message, error.hint, debug, 1)
     except (KeyboardInterrupt, click.Abort):
         return _say("interrupted", "", False, 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 141
     except OSError as error:
         if error.errno == errno.ENOSPC:
             return _say("the disk is full", "free some space, and give the command again", debug, 1)
