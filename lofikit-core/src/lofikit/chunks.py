@@ -16,6 +16,7 @@ from lofikit.library import MIX
 from lofikit.options import Options, option
 from lofikit.representations.base import Frames, Representation, Samples
 from lofikit.samples import ClipSamples, SampleStore
+from lofikit.silence import sounding_places
 
 LOUDEST_GAIN = 30.0
 """Silence is not raised to music: no clip is made louder than by this factor (30 dB)."""
@@ -43,6 +44,13 @@ class DataConfig(Options):
     )
     level: float | None = option(
         -20.0, "Level that each clip is brought to; none leaves clips as they are.", unit="dBFS RMS"
+    )
+    skip_silence: float | None = option(
+        None,
+        "Leave out chunks that are silent throughout, below this level in the library's audio "
+        "(-60 suits stems); none keeps them.",
+        unit="dBFS RMS",
+        le=0.0,
     )
 
 
@@ -123,9 +131,15 @@ class Chunks:
         representation: Makes frames of samples.
         frames: Frames of a chunk.
         level: Level that each clip is brought to in dBFS RMS, or ``None``.
+        skip_silence: Chunks that are below this level in dBFS RMS throughout, before clips are
+            brought to a level, are not there; ``None`` keeps them.
+
+    Attributes:
+        too_short: Clips that are shorter than a chunk.
+        silent: Share of the other clips' chunks that are left out because they are silent.
 
     Raises:
-        LibraryError: If every clip is shorter than a chunk.
+        LibraryError: If every clip is shorter than a chunk, or silent.
     """
 
     def __init__(
@@ -135,6 +149,7 @@ class Chunks:
         representation: Representation,
         frames: int,
         level: float | None = None,
+        skip_silence: float | None = None,
     ) -> None:
         self.frames = frames
         self.span = representation.samples_for(frames)
@@ -149,11 +164,30 @@ class Chunks:
                 f"{self.span / store.rate:.2f} s, and the longest clip has {longest:.2f} s",
                 "collect longer clips, or choose a model with a shorter window",
             )
-        self._offsets = np.array([c.offset for c in usable], dtype=np.int64)
-        self._gains = np.array([level_gain(c.rms, level) for c in usable], dtype=np.float32)
-        places = np.array([c.length - self.span + 1 for c in usable], dtype=np.int64)
-        self._ends = np.cumsum(places)
-        self.samples = sum(c.length for c in usable)
+        # Runs of places where chunks may begin: a clip is one, or several with silence between.
+        runs = [
+            (c.offset + begin, end - begin, level_gain(c.rms, level))
+            for c in usable
+            for begin, end in self._ranges(store, c, skip_silence)
+        ]
+        if usable and not runs:
+            raise LibraryError(
+                f"all clips are silent, below the {skip_silence:g} dBFS of --skip-silence",
+                "lower it, for example --skip-silence -80, or train on another stem",
+            )
+        self._offsets = np.array([offset for offset, _, _ in runs], dtype=np.int64)
+        self._gains = np.array([gain for _, _, gain in runs], dtype=np.float32)
+        self._ends = np.cumsum([places for _, places, _ in runs], dtype=np.int64)
+        self.samples = sum(places + self.span - 1 for _, places, _ in runs)
+        every = sum(c.length - self.span + 1 for c in usable)
+        self.silent = 1.0 - self.places / every if every else 0.0
+
+    def _ranges(
+        self, store: SampleStore, clip: ClipSamples, skip_silence: float | None
+    ) -> list[tuple[int, int]]:
+        if skip_silence is None:
+            return [(0, clip.length - self.span + 1)]
+        return sounding_places(store.of(clip), store.rate, skip_silence, self.span)
 
     @property
     def places(self) -> int:
@@ -162,11 +196,11 @@ class Chunks:
 
     def windows(self, places: NDArray[np.int64]) -> Samples:
         """Returns the samples (n, span) of chunks given by number, below :attr:`places`."""
-        clip = np.searchsorted(self._ends, places, side="right")
-        starts = self._offsets[clip] + places - np.concatenate([[0], self._ends])[clip]
+        run = np.searchsorted(self._ends, places, side="right")
+        starts = self._offsets[run] + places - np.concatenate([[0], self._ends])[run]
         # A view of every window there is, of which the rows asked for are copied.
         view = np.lib.stride_tricks.sliding_window_view(self._data, self.span)
-        samples: Samples = view[starts] * self._gains[clip, None]
+        samples: Samples = view[starts] * self._gains[run, None]
         return np.clip(samples, -1.0, 1.0, out=samples)
 
     def draw(self, batch: int, seed: int, step: int, rank: int = 0, world: int = 1) -> Frames:

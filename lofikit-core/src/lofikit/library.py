@@ -31,6 +31,7 @@ from filelock import FileLock
 
 from lofikit.audio import Audio, Facts, inspect, write
 from lofikit.errors import LibraryError
+from lofikit.silence import silent_share
 from lofikit.sources.base import ClipData
 
 MIX = "mix"
@@ -108,6 +109,7 @@ class Library:
         self._clips: dict[str, Clip] = {}
         self._keys: dict[tuple[str, str], str] = {}
         self._stems: dict[str, dict[str, float]] = {}
+        self._silence: dict[tuple[str, str], float] = {}
         self._read_to = 0
         if create:
             if path.is_dir() and not self._index.exists() and any(path.iterdir()):
@@ -151,6 +153,16 @@ class Library:
             for stem in stems:
                 counts[stem] = counts.get(stem, 0) + 1
         return dict(sorted(counts.items()))
+
+    def silent_share(self, stem: str) -> float | None:
+        """Returns the share of a stem's time that is silent, or ``None`` if that is not known."""
+        shares = [
+            (self._silence[clip.id, stem], clip.seconds)
+            for clip in self.clips
+            if (clip.id, stem) in self._silence
+        ]
+        seconds = sum(length for _, length in shares)
+        return sum(share * length for share, length in shares) / seconds if seconds else None
 
     def files(self, clip: Clip, stem: str = MIX) -> list[tuple[Path, float]]:
         """Returns the files whose sum is a stem, each with its gain.
@@ -258,7 +270,8 @@ class Library:
         file = self.path / "stems" / stem / f"{clip.id}.flac"
         file.parent.mkdir(parents=True, exist_ok=True)
         write(file, Audio(audio.samples / max(1.0, peak), audio.rate))
-        self._append({"stem": stem, "clip": clip.id, "peak": round(peak, 6)})
+        silent = round(silent_share(audio.samples, audio.rate), 4)
+        self._append({"stem": stem, "clip": clip.id, "peak": round(peak, 6), "silent": silent})
 
     def _lock(self) -> FileLock:
         return FileLock(self.path / ".lock")
@@ -293,6 +306,8 @@ class Library:
     def _take(self, record: dict[str, Any]) -> None:
         if "stem" in record:
             self._stems.setdefault(record["clip"], {})[record["stem"]] = record["peak"]
+            if "silent" in record:
+                self._silence[record["clip"], record["stem"]] = record["silent"]
         elif "alias" in record:
             self._keys[record["source"], record["key"]] = record["alias"]
         else:

@@ -146,8 +146,8 @@ def prepare(
     model = run.model(representation.spec)
     for phase in config.training.phases:
         model.check_settings(phase.settings(model.default_loss, 0, 0.0, 0))
-    level = config.data.level
-    chunks = Chunks(store, parts.training, representation, model.chunk, level)
+    drawn = {"level": config.data.level, "skip_silence": config.data.skip_silence}
+    chunks = Chunks(store, parts.training, representation, model.chunk, **drawn)
     session = Session(run, representation, model, chunks, parts, None)
     session.notes += [f"left out: {name}: {why}" for name, why in store.failed]
     if chunks.too_short:
@@ -157,8 +157,10 @@ def prepare(
             f"left out {len(chunks.too_short)} clips shorter than a chunk of "
             f"{chunks.span / store.rate:.2f} s: {names}" + (f" and {more} more" if more > 0 else "")
         )
+    if chunks.silent:
+        session.notes.append(f"left out {chunks.silent:.0%} of the chunks, which are silent")
     if parts.held_out:
-        held = Chunks(store, parts.held_out, representation, model.chunk, level)
+        held = Chunks(store, parts.held_out, representation, model.chunk, **drawn)
         session.validation = held.spread(config.training.validation_chunks)
     else:
         session.notes.append("no clip is held back: there is no held-out loss, and no best weights")

@@ -38,6 +38,7 @@ def command(
 
     from lofikit.cli.display import out, table
     from lofikit.library import Library, licences
+    from lofikit.silence import SILENCE
 
     found = Library(library)
     if output is not None and not as_credits:
@@ -67,7 +68,9 @@ def command(
     for licence, clips in licences(found.clips):
         out.print(f"licence {escape(licence)}: {len(clips)} clips")
     for stem, count in found.stem_names().items():
-        out.print(f"stem {stem}: {count} clips")
+        share = found.silent_share(stem)
+        silent = "" if share is None else f", {share:.0%} silent (below {SILENCE:g} dBFS)"
+        out.print(f"stem {stem}: {count} clips{silent}")
     for clip in found.clips:
         if clip.damage:
             out.print(f"read in part: {escape(clip.id)}: {escape(clip.damage)}")
