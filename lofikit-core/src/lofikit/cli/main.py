@@ -25,6 +25,7 @@ VERBS = {
     "plot": ("plot", "Draw waveforms, spectrograms, the effect of the rate, and losses."),
     "plugins": ("plugins", "List plugins and what they offer, and what failed to load."),
     "show": ("show", "Show the options of a component, or a recipe."),
+    "check": ("check", "Check a component against what lofikit asks of it."),
     "demo": ("demo", "Do it all once on synthetic music: collect, train, generate, draw."),
     "completion": ("completion", "Print what turns on completion in your shell."),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,34 @@ from lofikit.options import build, describe
 from lofikit.plugins import load_class, registry
 
 
-class ComponentSuite:
+@dataclass(frozen=True)
+class NamedCheck:
+    """One check of a suite.
+
+    Attributes:
+        name: What is checked, in a word or a few.
+        on: What it is checked on, if not the component alone.
+        run: Runs it; raises an AssertionError that says what is wrong.
+    """
+
+    name: str
+    on: str
+    run: Callable[[], None]
+
+
+class SuiteBase:
+    """Base of all suites: its tests can also be run without pytest."""
+
+    def checks(self) -> Iterator[NamedCheck]:
+        """Yields the tests in the order in which they are written."""
+        names = dict.fromkeys(n for cls in reversed(type(self).__mro__) for n in vars(cls))
+        for name in (name for name in names if name.startswith("test_")):
+            test = getattr(self, name)
+            if callable(test):
+                yield NamedCheck(name.removeprefix("test_").replace("_", " "), "", test)
+
+
+class ComponentSuite(SuiteBase):
     """Base of the suites; an author derives from one of a kind and says what is tested.
 
     Attributes:

@@ -14,7 +14,8 @@ raises an AssertionError that says what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -25,7 +26,7 @@ from lofikit.hookspecs import Kind
 from lofikit.models.base import REAL_LOSSES, Model, State
 from lofikit.representations.base import FrameSpec
 from lofikit.testing.cases import CLASSES, REAL, WIDE, ModelCase
-from lofikit.testing.components import ComponentSuite
+from lofikit.testing.components import ComponentSuite, NamedCheck
 from lofikit.testing.faults import require, require_close, require_same, require_same_state
 from lofikit.testing.processes import resume_in_new_process
 from lofikit.testing.streams import STREAM_CHECKS
@@ -226,6 +227,11 @@ CHECKS: tuple[Check, ...] = (
 """The checks of a model on frames that it takes; :func:`check_new_process` is a slow one more."""
 
 
+def spec_name(spec: FrameSpec) -> str:
+    """Returns frames in a word: ``1x256`` for one of 256 classes, ``8xreal`` for 8 values."""
+    return f"{spec.size}x{'real' if spec.levels is None else spec.levels}"
+
+
 class Metafunc(Protocol):
     """What is used of pytest's object of this name, so that pytest need not be imported."""
 
@@ -266,11 +272,27 @@ class ModelSuite(ComponentSuite):
         """Runs each check on each kind of frames."""
         for name, specs in (("spec", self.specs), ("refused_spec", self.unsupported)):
             if name in metafunc.fixturenames:
-                ids = [f"{s.size}x{'real' if s.levels is None else s.levels}" for s in specs]
+                ids = [spec_name(spec) for spec in specs]
                 metafunc.parametrize(name, list(specs), ids=ids)
         if "check" in metafunc.fixturenames:
             names = [check.__name__.removeprefix("check_") for check in CHECKS]
             metafunc.parametrize("check", list(CHECKS), ids=names)
+
+    def checks(self) -> Iterator[NamedCheck]:
+        """Yields each check on each kind of frames."""
+        for found in super().checks():
+            name = found.run.__name__
+            if name == "test_model":
+                for spec in self.specs:
+                    for check in CHECKS:
+                        words = check.__name__.removeprefix("check_").replace("_", " ")
+                        yield NamedCheck(words, spec_name(spec), partial(check, self.case(spec)))
+            elif name == "test_refuses":
+                for spec in self.unsupported:
+                    run = partial(self.test_refuses, spec)
+                    yield NamedCheck(found.name, spec_name(spec), run)
+            else:
+                yield found
 
     def test_model(self, check: Check, spec: FrameSpec) -> None:
         """Runs one check."""
