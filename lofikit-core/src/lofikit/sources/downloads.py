@@ -14,7 +14,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +43,8 @@ MOST_FAILURES = 3
 """Files in a row that a server may fail to give before the collection ends."""
 LARGEST_ANSWER = 64 << 20
 """Bytes of a JSON answer that are read."""
+SHORT_REST = 1 << 12
+"""Bytes of an unwanted body that are read rather than opening a new connection."""
 SLOWEST = 1024
 """Bytes a second; a slower transfer counts as cut off."""
 _REDIRECTS = 5
@@ -68,7 +70,7 @@ class Wanted:
 
 
 class Downloader:
-    """An HTTP client with one connection.
+    """An HTTP client that asks for one thing at a time.
 
     Args:
         options: How patient it is, and how large a file may be.
@@ -89,7 +91,8 @@ class Downloader:
         self._client = httpx.Client(
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             timeout=options.timeout,
-            limits=httpx.Limits(max_connections=1),
+            # One for a service and one for the host that it redirects downloads to.
+            limits=httpx.Limits(max_connections=2),
         )
 
     def __enter__(self) -> Self:
@@ -273,7 +276,7 @@ class Downloader:
                 yield response
                 return
             finally:
-                response.close()
+                _close(response)
         raise RefusedError(f"{shown(first)}: redirected more than {_REDIRECTS} times")
 
     def _check_address(self, first: str, url: str) -> None:
@@ -324,6 +327,15 @@ def _validator(response: httpx.Response) -> str:
         return etag
     modified: str = response.headers.get("Last-Modified", "")
     return modified
+
+
+def _close(response: httpx.Response) -> None:
+    """Ends a response; a short rest is read, so that the connection can be used again."""
+    rest = response.headers.get("Content-Length", "")
+    if not response.is_stream_consumed and rest.isdigit() and int(rest) < SHORT_REST:
+        with suppress(httpx.RequestError):
+            response.read()
+    response.close()
 
 
 def _join(url: str, location: str) -> str:

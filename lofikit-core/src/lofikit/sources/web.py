@@ -12,7 +12,7 @@ from lofikit import __version__
 from lofikit.errors import OptionError, SourceError
 from lofikit.options import Options, option
 
-USER_AGENT = f"lofikit/{__version__} (music collector; one connection)"
+USER_AGENT = f"lofikit/{__version__} (music collector; one request at a time)"
 """How lofikit names itself to servers."""
 
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
