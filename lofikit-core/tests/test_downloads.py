@@ -221,12 +221,39 @@ def test_checksums_and_sizes_are_checked(server: LoopbackServer) -> None:
 
 
 def test_a_file_left_by_a_killed_process_is_taken_up(server: LoopbackServer) -> None:
-    with Downloader(OPTIONS, print) as downloader:
-        with downloader.file(Wanted(f"{server.url}/a.flac")) as path:
-            pass
+    with (
+        Downloader(OPTIONS, print) as downloader,
+        downloader.file(Wanted(f"{server.url}/a.flac")) as path,
+    ):
+        pass
     path.write_bytes(CONTENT)  # where a process that is killed now would leave it
     assert fetch(f"{server.url}/a.flac") == CONTENT
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "asked"),
+    [
+        ('{"validator": "\\"one\\"", "total": %d}', "bytes=100-"),
+        ('{"validator": "", "total": %d}', None),
+        ('{"validator": "\\"one\\"", "tot', None),
+        (None, None),
+    ],
+)
+def test_a_part_left_by_a_killed_process_goes_on_if_it_can_be_trusted(
+    server: LoopbackServer, state: str | None, asked: str | None
+) -> None:
+    with (
+        Downloader(OPTIONS, print) as downloader,
+        downloader.file(Wanted(f"{server.url}/a.flac")) as path,
+    ):
+        pass
+    path.with_suffix(".part").write_bytes(CONTENT[:100])
+    if state is not None:
+        text = state % len(CONTENT) if "%" in state else state
+        path.with_suffix(".json").write_text(text)
+    assert fetch(f"{server.url}/a.flac") == CONTENT
+    assert server.requests[1].headers.get("range") == asked
 
 
 def test_a_damaged_answer_in_json_is_asked_for_again(server: LoopbackServer) -> None:

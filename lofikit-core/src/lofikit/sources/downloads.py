@@ -180,7 +180,9 @@ class Downloader:
                     raise RefusedError(
                         f"{shown(wanted.url)}: has {total} bytes and should have {wanted.size}"
                     )
-                partial.begin(_validator(response), total)
+                if not have:
+                    partial.drop()  # before the new state is noted: a kill must not mix two files
+                    partial.begin(_validator(response), total)
                 self._receive(wanted.url, response, partial, have)
         except RefusedError as error:
             if error.status == 416:  # what was there is not a part of what the server has now

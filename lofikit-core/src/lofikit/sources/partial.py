@@ -48,6 +48,8 @@ class PartialFile:
             self.validator, self.total = str(saved["validator"]), int(saved["total"])
         except (OSError, ValueError, KeyError, TypeError):
             self.drop()
+        if not self.validator:  # nobody could tell whether the file has changed since
+            self.drop()
 
     @property
     def size(self) -> int:
