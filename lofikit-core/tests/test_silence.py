@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lofikit.audio import Audio
@@ -25,6 +25,7 @@ RATE = 200  # blocks of 10 samples
 SOUND, REST = 0.1, 1e-5
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.tuples(st.booleans(), st.integers(1, 25)), min_size=1, max_size=8),
     st.integers(1, 40),

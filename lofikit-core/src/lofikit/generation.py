@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +41,14 @@ class Voice:
         prompt: Music to go on from, or ``None`` for noise.
         gain: Gain in the mix, in dB.
         prompt_of: Title, artist, licence and origin of the prompt's music, if they are known.
+        sampling: Temperature and top-p of this run, or ``None`` for the take's.
     """
 
     run: Run
     prompt: Audio | None = None
     gain: float = 0.0
     prompt_of: Credited | None = None
+    sampling: Sampling | None = None
 
     def credited(self) -> list[Credited]:
         """Returns the clips that the run was trained on, and what the prompt is of."""
@@ -180,6 +182,7 @@ def perform(
         ).samples[0]
         rms = float(np.sqrt(np.mean(np.square(prompt, dtype=np.float64)))) if len(prompt) else 0.0
         prompt = np.clip(prompt * np.float32(level_gain(rms, level)), -1.0, 1.0)
+    options = replace(options, sampling=voice.sampling or options.sampling)
     return Performer(model, representation, prompt, options, seed)
 
 
@@ -192,34 +195,38 @@ def _noise(model: Model, representation: Representation, level: float | None, se
     return np.clip(noise, -1, 1).astype(np.float32)
 
 
-def mixed_blocks(
+def part_blocks(
     voices: Sequence[Voice], performers: Sequence[Performer], options: TakeOptions
-) -> Iterator[tuple[Samples, bool]]:
-    """Yields the mix block by block, with whether the block is still the prompt.
+) -> Iterator[tuple[list[Samples], bool]]:
+    """Yields every voice's part block by block, with whether the block is still the prompt.
 
-    Runs of different rates are brought to the highest of them.
+    Runs of different rates are brought to the highest of them; gains are applied.
     """
     rate = max(p.rate for p in performers)
     gains = [np.float32(10 ** (v.gain / 20)) for v in voices]
     players = [_at_rate(p, rate) for p in performers]
     if options.with_prompt and any(v.prompt is not None for v in voices):
         prompts = [
-            resample(Audio(p.prompt[None], p.rate), rate).samples[0]
+            gain * resample(Audio(p.prompt[None], p.rate), rate).samples[0]
             if v.prompt is not None
             else np.zeros(0, np.float32)
-            for v, p in zip(voices, performers, strict=True)
+            for gain, v, p in zip(gains, voices, performers, strict=True)
         ]
         longest = max(len(p) for p in prompts)
-        mix = np.zeros(longest, np.float32)
-        for gain, prompt in zip(gains, prompts, strict=True):
-            mix[longest - len(prompt) :] += gain * prompt  # all prompts end together
-        yield mix, True
+        yield [np.pad(p, (longest - len(p), 0)) for p in prompts], True  # all end together
     left = round(options.seconds * rate)
     while left > 0:
         count = min(left, max(1, round(BLOCK_SECONDS * rate)))
-        parts = [gain * player(count) for gain, player in zip(gains, players, strict=True)]
-        yield np.asarray(sum(parts[1:], start=parts[0]), dtype=np.float32), False
+        yield [gain * player(count) for gain, player in zip(gains, players, strict=True)], False
         left -= count
+
+
+def mixed_blocks(
+    voices: Sequence[Voice], performers: Sequence[Performer], options: TakeOptions
+) -> Iterator[tuple[Samples, bool]]:
+    """Yields the sum of what :func:`part_blocks` yields."""
+    for parts, is_prompt in part_blocks(voices, performers, options):
+        yield np.asarray(sum(parts[1:], start=parts[0]), dtype=np.float32), is_prompt
 
 
 def _at_rate(performer: Performer, rate: int) -> Callable[[int], Samples]:
@@ -301,10 +308,17 @@ def generate(
     finally:
         if writer is not None:
             writer.close()
-        if path.exists():
-            _write_sidecar(path, voices, options, prompt_seconds, done)
-            _write_credits(path, voices)
+        write_notes(path, voices, options, prompt_seconds, done)
     return prompt_seconds
+
+
+def write_notes(
+    path: Path, voices: Sequence[Voice], options: TakeOptions, prompt_seconds: float, done: float
+) -> None:
+    """Writes beside a take how it was made and its credits, if there is a take at all."""
+    if path.exists():
+        _write_sidecar(path, voices, options, prompt_seconds, done)
+        _write_credits(path, voices)
 
 
 def sidecar(path: Path) -> Path:
@@ -338,14 +352,14 @@ def _write_sidecar(
         "prompt_seconds": round(prompt_seconds, 6),
         "seconds": round(done, 6),
         "seed": options.seed,
-        "temperature": options.sampling.temperature,
-        "top_p": options.sampling.top_p,
         "runs": [
             {
                 "run": v.run.path.name,
                 "model": v.run.config.model.name,
                 "prompt": "noise" if v.prompt is None else "clip",
                 "gain_db": v.gain,
+                "temperature": (v.sampling or options.sampling).temperature,
+                "top_p": (v.sampling or options.sampling).top_p,
             }
             for v in voices
         ],
