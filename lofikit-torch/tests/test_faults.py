@@ -11,8 +11,8 @@ import torch
 
 from lofikit.models.base import Model, Outputs, Sampling, State, StepSettings, Stream
 from lofikit.representations.base import Frames
+from lofikit.testing import losses, streams
 from lofikit.testing import models as suite
-from lofikit.testing import streams
 from lofikit.testing.cases import CLASSES, REAL, ModelCase
 from lofikit_torch.config import TorchTCNConfig
 from lofikit_torch.models import TorchTCN
@@ -147,14 +147,14 @@ class IgnoresTheSeed(TorchTCN):
         (DeclaresTooLittle, suite.check_receptive_field, "older than the declared"),
         (DependsOnTheClock, suite.check_same_seed_same_model, "two trainings of one seed"),
         (DoesNotLearn, suite.check_learning, "40 steps take the loss"),
-        (DoesNotLearn, suite.check_loss, "leaves the loss as it was"),
-        (ReturnsTheLossAfter, suite.check_loss, "the loss before it"),
-        (LearnsWhenAsked, suite.check_loss, "before and after loss"),
+        (DoesNotLearn, losses.check_loss, "leaves the loss as it was"),
+        (ReturnsTheLossAfter, losses.check_loss, "the loss before it"),
+        (LearnsWhenAsked, losses.check_loss, "before and after loss"),
         (WritesToFrames, suite.check_frames_are_not_changed, "before and after forward"),
         (HandsOutItsMemory, suite.check_state_is_copied, "one more step"),
         (ForgetsTheOptimiser, suite.check_resuming, "resumed and uninterrupted"),
         (KeepsTheOptimiser, suite.check_weights_alone, "from weights alone"),
-        (AcceptsAnyLoss, suite.check_losses_are_refused, "is accepted"),
+        (AcceptsAnyLoss, losses.check_losses_are_refused, "is accepted"),
         (TorchTCN, suite.check_spec_is_refused, "cannot take are accepted"),
         (streaming(ForgetsBetweenCalls), streams.check_stream_equals_forward, "of a stream and"),
         (streaming(FeedsBackSomethingElse), streams.check_generation_feeds_back, "generated and"),

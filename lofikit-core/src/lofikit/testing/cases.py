@@ -93,3 +93,17 @@ class ModelCase:
     def examples(self, model: Model, batch: int = 4, seed: int = 0) -> Frames:
         """Returns training examples of the length that the model asks for."""
         return self.frames(batch, model.chunk, seed)
+
+    def train(self, model: Model, steps: range) -> None:
+        """Trains a model on examples that depend on the step's number alone."""
+        for step in steps:
+            model.train_step(self.examples(model, seed=step), self.settings(model, step))
+
+    def changed(self, frames: Frames, at: int) -> Frames:
+        """Returns frames of which the one ``at`` a position is another, in all examples."""
+        changed = frames.copy()
+        if self.spec.levels is None:
+            changed[:, at] += 1
+        else:
+            changed[:, at] = (changed[:, at] + self.spec.levels // 2) % self.spec.levels
+        return changed

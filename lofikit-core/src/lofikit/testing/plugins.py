@@ -159,7 +159,8 @@ def check_options(distribution: str) -> None:
         try:
             values = build(config)
         except OptionError as error:
-            assert not _wrong_defaults(error), f"{component.name}: {error.message}"
+            if _wrong_defaults(error):
+                raise AssertionError(f"{component.name}: {error.message}") from error
         else:
             check_json(values)
 

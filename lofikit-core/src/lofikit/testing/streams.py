@@ -112,8 +112,7 @@ STREAM_CHECKS: tuple[Callable[[ModelCase], None], ...] = (
 
 def _trained(case: ModelCase) -> Model:
     model = case.build()
-    for step in range(3):
-        model.train_step(case.examples(model, seed=step), case.settings(model, step))
+    case.train(model, range(3))
     return model
 
 
