@@ -1,15 +1,19 @@
 """What is checked: core alone, each plugin alone with core, all together, style and types.
 
 ``nox`` runs the default sessions, ``nox -l`` lists them all. An interpreter that is not on the
-machine is skipped with a word. torch is pinned and installed first, so that where a build
-without CUDA is at hand (a local wheel, an index of one's own) no gigabytes of CUDA come along.
+machine is skipped with a word. Environments are made by uv, since there are many; but torch is
+pinned and installed first and by pip, so that where a build without CUDA is at hand (a local
+wheel, an index of one's own) no gigabytes of CUDA come along.
 """
 
 from __future__ import annotations
 
+import os
+
 import nox
 
-nox.options.default_venv_backend = "venv"
+os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
+nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "types", "core", "plugin", "together"]
@@ -17,21 +21,22 @@ nox.options.sessions = ["lint", "types", "core", "plugin", "together"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 PYTHON = "3.11"
 TORCH = "torch==2.13.0"
-PLUGINS = {"torch": [TORCH], "keras": [], "spotify": [], "spleeter": [], "archive": []}
+PLUGINS = ["torch", "keras", "spotify", "spleeter", "archive"]
+WITH_PIP = ["--seed"]
 ENVIRONMENT = {"OMP_NUM_THREADS": "2", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def install(session: nox.Session, *plugins: str) -> None:
     """Installs core with its test tools and some plugins, from this checkout."""
-    for plugin in plugins:
-        if PLUGINS[plugin]:
-            session.install(*PLUGINS[plugin])
+    if "torch" in plugins:
+        session.run("python", "-m", "pip", "install", "-q", TORCH)
     session.install("-e", "./lofikit-core[test]", *(f"./lofikit-{plugin}" for plugin in plugins))
 
 
 def pytest(session: nox.Session, *paths: str) -> None:
     """Runs the tests at some paths, with what stands after ``--``."""
-    session.run("pytest", "-q", *paths, *session.posargs, env=ENVIRONMENT)
+    words = ["-n", "2", "--dist", "loadfile", *paths, *session.posargs]
+    session.run("pytest", "-q", *words, env=ENVIRONMENT)
 
 
 @nox.session(python=PYTHONS)
@@ -41,19 +46,29 @@ def core(session: nox.Session) -> None:
     pytest(session, "lofikit-core/tests")
 
 
-@nox.session(python=PYTHON)
-@nox.parametrize("plugin", list(PLUGINS))
+@nox.session(python=PYTHON, venv_params=WITH_PIP)
+@nox.parametrize("plugin", PLUGINS)
 def plugin(session: nox.Session, plugin: str) -> None:
     """One plugin alone with core, against the plugin's tests."""
     install(session, plugin)
     pytest(session, f"lofikit-{plugin}/tests")
 
 
-@nox.session(python=PYTHON)
+@nox.session(python=PYTHON, venv_params=WITH_PIP)
 def together(session: nox.Session) -> None:
     """All plugins together, against core's tests and those that need several packages."""
     install(session, *PLUGINS)
     pytest(session, "lofikit-core/tests", "tests")
+
+
+@nox.session(python=PYTHON)
+def docs(session: nox.Session) -> None:
+    """The documentation as a site, with warnings as errors: docs/_build/html."""
+    install(session)
+    # The pages list the options of every package, and those need no backend.
+    session.install("--no-deps", *(f"./lofikit-{plugin}" for plugin in PLUGINS))
+    session.install("furo", "myst-parser", "sphinx")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "docs/_build/html")
 
 
 @nox.session(python=PYTHON)
@@ -72,7 +87,7 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
 
 
-@nox.session(python=PYTHON)
+@nox.session(python=PYTHON, venv_params=WITH_PIP)
 def bench(session: nox.Session) -> None:
     """Speed, as ratios against peers measured in the same run; takes long, and a quiet machine."""
     install(session, "torch", "keras")
