@@ -322,14 +322,15 @@ class Writer:
             raise OutputError(f"cannot write {path}: {_words(error)}") from error
 
     def write(self, samples: NDArray[np.float32], last: bool = False) -> None:
-        """Appends samples of shape (channels, n), clipped to full scale.
+        """Appends samples of shape (channels, n), clipped to full scale unless stored as floats.
 
         Raises:
             OutputError: If the disk is full or the file cannot be written on.
         """
         import soundfile
 
-        block = np.clip(samples, -1.0, 1.0).T.astype(np.float32)
+        most = np.inf if self._file.subtype == "FLOAT" else 1.0
+        block = np.clip(samples, -most, most).T.astype(np.float32)
         if self._resampler is not None:
             block = self._resampler.resample_chunk(block, last=last)
         try:

@@ -20,6 +20,7 @@ VERBS = {
     "separate": ("separate", "Take the clips of a library apart into stems."),
     "train": ("train", "Train a model on a library, or go on with a run."),
     "generate": ("generate", "Generate music with one or more runs."),
+    "band": ("band", "Let runs that were trained on stems play together."),
     "evaluate": ("evaluate", "Measure runs on the clips that they were not trained on."),
     "convert": ("convert", "Take a run to the same model of another backend."),
     "plot": ("plot", "Draw waveforms, spectrograms, the effect of the rate, and losses."),
