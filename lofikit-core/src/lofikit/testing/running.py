@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,12 +72,6 @@ def run_check(check: NamedCheck) -> Outcome:
     except Exception as error:
         fault = f"{type(error).__name__}: {error}"
     return Outcome(check.name, check.on, fault, time.perf_counter() - start)
-
-
-def run_checks(component: Component, options: Mapping[str, Any]) -> Iterator[Outcome]:
-    """Runs all checks of a component, one after the other."""
-    for check in checks_of(component, options):
-        yield run_check(check)
 
 
 def _specs(component: Component, options: Mapping[str, Any]) -> dict[str, Any]:
