@@ -23,7 +23,9 @@ def music(seconds: float, rate: int = RATE, channels: int = 2) -> Audio:
     """Returns a beat, a bass and a melody that differ between the channels."""
     rng = np.random.default_rng(7)
     time = np.arange(round(seconds * rate)) / rate
-    beat = rng.standard_normal(len(time)) * np.exp(-12 * (time % 0.5))
+    # Low-passed: resampling and the networks' 11 kHz cut off what is near the Nyquist frequency.
+    noise = np.convolve(rng.standard_normal(len(time)), np.hanning(18) / 3, "same")
+    beat = noise * np.exp(-12 * (time % 0.5))
     bass = np.sin(2 * np.pi * 55 * time * (1 + (time % 4 > 2)))
     melody = np.sin(2 * np.pi * 440 * time + 3 * np.sin(2 * np.pi * 5 * time))
     melody *= 0.5 + 0.5 * np.sin(2 * np.pi * 0.7 * time)
@@ -76,7 +78,7 @@ def test_stems_are_those_of_spleeter_itself(
 
 
 def test_pieces_leave_no_seam(two: Spleeter, genuine: Path) -> None:
-    audio = music(40)
+    audio = music(26)
     with closing(Spleeter(SpleeterConfig(stems=2, weights=str(genuine), segments=64))) as at_once:
         whole = at_once.separate(audio)
     for stem, pieces in two.separate(audio).items():
@@ -85,13 +87,15 @@ def test_pieces_leave_no_seam(two: Spleeter, genuine: Path) -> None:
 
 def test_a_faded_wiener_filter_leaves_no_jump(genuine: Path) -> None:
     config = SpleeterConfig(stems=2, weights=str(genuine), segments=1, filter="wiener")
-    audio = music(30)
     with closing(Spleeter(config)) as made:
-        stems = made.separate(audio)
-    total = sum(stem.samples for stem in stems.values())
-    error = np.square(total - audio.samples).reshape(2, -1, 4410).mean(axis=-1)
-    power = np.square(audio.samples).mean()
-    assert (error < 0.02 * power).all(), "the stems add up to the mix everywhere"
+        stems = made.separate(music(30))
+    segment, hop, frame = 512 * 1024, 1024, 4096
+    for stem in stems.values():
+        bends = np.abs(np.diff(stem.samples, 2, axis=1)).max(axis=0)
+        near = np.zeros(len(bends), np.bool_)
+        for join in (segment, 2 * segment):
+            near[join - frame - hop : join + frame + hop] = True
+        assert bends[near].max() < 1.5 * bends[~near].max()
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,7 @@ def test_four_and_five_stems(random_weights: dict[int, Path], count: int) -> Non
     with pytest.raises(WeightsError, match="truncated or altered"):
         Spleeter(SpleeterConfig(stems=count, weights=folder))
     config = SpleeterConfig(stems=count, weights=folder, unverified=True)
-    audio = music(13, 22_050)
+    audio = music(3, 22_050)
     with closing(Spleeter(config)) as made:
         stems = made.separate(audio)
     assert set(stems) == set(STEMS[count])
