@@ -45,6 +45,7 @@ def outputs(**environment: str) -> tuple[int, list[float], str]:
     return int(lanes), [float(value) for value in values], done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [128, 32])
 def test_narrow_vectors_give_the_same_values(bits: int, tmp_path: Path) -> None:
     narrow = {"LOFIKIT_VECTOR_BITS": str(bits), "NUMBA_CACHE_DIR": str(tmp_path)}
@@ -68,9 +69,11 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     }
     program = (
         "from lofikit.streaming.sampling import draw_frames, stream_keys\n"
+        "from lofikit.streaming.processor import this_processor\n"
         "import numpy as np\n"
         "frames = np.empty((1, 1, 1), np.float32)\n"
-        "draw_frames(np.float32([0, 9]), frames, 2, 0.0, 1.0, stream_keys(0, 1), 0)\n"
+        "logits = np.float32([0, 9])\n"
+        "draw_frames(this_processor(), logits, frames, 2, 0.0, 1.0, stream_keys(0, 1), 0)\n"
         "print(frames)"
     )
 

@@ -200,6 +200,7 @@ class BlockStream(EngineStream):
         spec, block = self._network.input, self._network.block
         frames = np.empty((self._batch, block, spec.size), np.float32)
         draw_frames(
+            self._processor,
             self._ahead.copy().reshape(-1),
             frames,
             spec.levels or 0,

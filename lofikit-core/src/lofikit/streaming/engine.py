@@ -64,8 +64,8 @@ def open_stream(
         threads: Streams are spread over this many threads.
         weights: "int8" rounds the matrices that LSTMs multiply their hidden states by to 8 bits
             (a scale a column), and those states to 13 to 15. They are a quarter of the size, which
-            is what bounds the speed of large LSTMs; outputs are off by about one part in a
-            hundred (docs/streaming.md). Networks without an LSTM do not change.
+            is what bounds the speed of large LSTMs; outputs are off by up to some hundredths of
+            their standard deviation (docs/streaming.md). Without an LSTM it changes nothing.
 
     Returns:
         The stream.

@@ -64,7 +64,7 @@ class Vectors:
         return self.builder.fmul(x, self.constant(factor))
 
     def power_of_two(self, shifted: Any) -> Any:
-        """2**n, where the low bits of ``shifted`` hold n (see `_exp`)."""
+        """2**n, where the low bits of ``shifted`` hold n (see `exp`)."""
         bits = self.builder.bitcast(shifted, self._integers)
         bits = self.builder.shl(bits, ir.Constant(self._integers, [23] * self.lanes))
         one = ir.Constant(self._integers, [127 << 23] * self.lanes)
@@ -101,7 +101,8 @@ def _sigmoid(v: Vectors, x: Any) -> Any:
     return v.multiply_add(half, _tanh(v, v.scale(x, 0.5)), half)
 
 
-def _exp(v: Vectors, x: Any) -> Any:
+def exp(v: Vectors, x: Any) -> Any:
+    """The exponential within [-87, 88]; beyond, that of the nearer end."""
     # exp(x) = 2**n exp(r): adding 1.5 * 2**23 rounds to an integer in the low bits. Polynomial
     # of Cephes' expf (Moshier 1989).
     x = v.clamp(x, -87.0, 88.0)
@@ -136,13 +137,13 @@ def _leaky_relu(v: Vectors, x: Any) -> Any:
 
 
 def _elu(v: Vectors, x: Any) -> Any:
-    below = v.builder.fsub(_exp(v, x), v.constant(1.0))
+    below = v.builder.fsub(exp(v, x), v.constant(1.0))
     return v.where("<", x, v.constant(0.0), below, x)
 
 
 def _selu(v: Vectors, x: Any) -> Any:
     # Klambauer et al. 2017: scale and scale * alpha.
-    below = v.scale(v.builder.fsub(_exp(v, x), v.constant(1.0)), 1.7580993408473766)
+    below = v.scale(v.builder.fsub(exp(v, x), v.constant(1.0)), 1.7580993408473766)
     return v.where("<", x, v.constant(0.0), below, v.scale(x, 1.0507009873554805))
 
 
@@ -153,7 +154,7 @@ def _gelu(v: Vectors, x: Any) -> Any:
     one = v.constant(1.0)
     t = v.builder.fdiv(one, v.multiply_add(size, v.constant(0.3275911), one))
     series = v.polynomial(t, (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429))
-    decay = _exp(v, v.builder.fneg(v.builder.fmul(z, z)))
+    decay = exp(v, v.builder.fneg(v.builder.fmul(z, z)))
     tail = v.scale(v.builder.fmul(v.builder.fmul(series, t), decay), 0.5)
     phi = v.where("<", z, v.constant(0.0), tail, v.builder.fsub(one, tail))
     return v.builder.fmul(x, phi)
@@ -173,7 +174,7 @@ def _swish(v: Vectors, x: Any) -> Any:
 
 def _gated(v: Vectors, x: Any, gate: Any) -> Any:
     """``x sigmoid(gate)`` by exp, whose error falls with the gate where x grows."""
-    decay = _exp(v, v.builder.fneg(gate))
+    decay = exp(v, v.builder.fneg(gate))
     return v.builder.fdiv(x, v.builder.fadd(decay, v.constant(1.0)))
 
 
@@ -181,7 +182,7 @@ def _softplus(v: Vectors, x: Any) -> Any:
     # max(x, 0) + log(1 + e), e = exp(-|x|); log(1 + e) = 2 artanh(e / (2 + e)) as its series.
     zero = v.constant(0.0)
     size = v.where("<", x, zero, v.builder.fneg(x), x)
-    e = _exp(v, v.builder.fneg(size))
+    e = exp(v, v.builder.fneg(size))
     s = v.builder.fdiv(e, v.builder.fadd(e, v.constant(2.0)))
     series = v.polynomial(v.builder.fmul(s, s), [2.0 / (2 * n + 1) for n in range(6)])
     return v.multiply_add(s, series, _relu(v, x))

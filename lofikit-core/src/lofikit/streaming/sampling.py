@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lofikit.streaming import vectors
+from lofikit.streaming.arena import ALIGN
 from lofikit.streaming.processor import compiled, inlined
 
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -47,7 +49,7 @@ def uniform(key: Any, number: int) -> float:
 
 @inlined
 def draw_class(
-    logits: Any, at: int, levels: int, temperature: float, top_p: float, draw: float
+    processor: Any, logits: Any, at: int, levels: int, temperature: float, top_p: float, draw: float
 ) -> int:
     """A class from ``logits[at : at + levels]``; they are overwritten by probabilities.
 
@@ -65,10 +67,12 @@ def draw_class(
         return best
     total = np.float32(0.0)
     scale = np.float32(1.0 / temperature)
+    whole = levels - levels % ALIGN
+    vectors.exponentials(processor, logits, at, whole, highest, scale)
+    for index in range(whole, levels):
+        logits[at + index] = np.float32(math.exp((logits[at + index] - highest) * scale))
     for index in range(levels):
-        weight = np.float32(math.exp((logits[at + index] - highest) * scale))
-        logits[at + index] = weight
-        total += weight
+        total += logits[at + index]
     threshold = np.float32(0.0)
     if top_p < 1.0:
         threshold = _nucleus(logits, at, levels, np.float32(top_p) * total)
@@ -117,7 +121,7 @@ def _nucleus(weights: Any, at: int, levels: int, wanted: Any) -> Any:
 
 @inlined
 def draw_frame(
-    values: Any, at: int, frame: Any, levels: int, temperature: float, top_p: float,
+    processor: Any, values: Any, at: int, frame: Any, levels: int, temperature: float, top_p: float,
     key: Any, number: int,
 ) -> None:  # fmt: skip
     """Read the next frame off a head's values; logits are drawn from, and overwritten.
@@ -130,12 +134,12 @@ def draw_frame(
         else:
             logits = at + index * levels
             draw = uniform(key, number + index)
-            frame[index] = draw_class(values, logits, levels, temperature, top_p, draw)
+            frame[index] = draw_class(processor, values, logits, levels, temperature, top_p, draw)
 
 
 @compiled
 def draw_frames(
-    values: Any, frames: Any, levels: int, temperature: float, top_p: float,
+    processor: Any, values: Any, frames: Any, levels: int, temperature: float, top_p: float,
     keys: Any, drawn: int,
 ) -> None:  # fmt: skip
     """Fill frames (streams, time, size) from a head's flat values, which are overwritten."""
@@ -145,4 +149,7 @@ def draw_frames(
         for now in range(time):
             at = (row * time + now) * width
             number = drawn + now * size
-            draw_frame(values, at, frames[row, now], levels, temperature, top_p, keys[row], number)
+            draw_frame(
+                processor, values, at, frames[row, now], levels, temperature, top_p,
+                keys[row], number,
+            )  # fmt: skip

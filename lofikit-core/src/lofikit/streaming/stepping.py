@@ -225,7 +225,9 @@ def run(
             at = head + row * head_stride
             if generating:
                 number = drawn + now * size
-                draw_frame(state, at, frame, levels, temperature, top_p, keys[row], number)
+                draw_frame(
+                    processor, state, at, frame, levels, temperature, top_p, keys[row], number
+                )
             at = source + row * source_stride
             feed(weights, state, at, frame, levels, embedding, width)
         step(processor, operations, weights, state, streams, clock + now)

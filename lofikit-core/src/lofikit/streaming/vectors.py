@@ -20,7 +20,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from lofikit.streaming.arena import ALIGN, PANEL
-from lofikit.streaming.formulas import FORMULAS, Vectors
+from lofikit.streaming.formulas import FORMULAS, Vectors, exp
 
 _INT = ir.IntType(64)
 
@@ -305,6 +305,28 @@ activate_gelu_tanh = _in_place(FORMULAS["gelu_tanh"])
 activate_swish = _in_place(FORMULAS["swish"])
 activate_softplus = _in_place(FORMULAS["softplus"])
 activate_leaky_relu = _in_place(FORMULAS["leaky_relu"])
+
+
+@kernel
+def exponentials(
+    typing: Any, processor: Any, arena: Any, at: Any, count: Any, highest: Any, scale: Any
+) -> Any:
+    """``arena[at:] = exp((arena[at:] - highest) * scale)``; ``count`` divides by `ALIGN`."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        frame = _Frame(context, builder, signature, signature.args[0].lanes)
+        base = frame.data(args, 1)
+        most, factor = frame.vectors.splat(args[4]), frame.vectors.splat(args[5])
+        with frame.each_vector(args[3]) as index:
+            offset = builder.add(args[2], index)
+            below = builder.fsub(frame.load(base, offset), most)
+            value = exp(frame.vectors, builder.fmul(below, factor))
+            frame.store(value, base, offset)
+        return context.get_dummy_value()
+
+    return types.void(
+        processor, arena, types.int64, types.int64, types.float32, types.float32
+    ), code
 
 
 @kernel
