@@ -41,7 +41,6 @@ import numpy as np
 
 from lofikit.errors import UnsupportedSpecError
 from lofikit.models.base import Model, Stream
-from lofikit.models.logistic_mixture import draw
 
 DECAYS = np.array([0.0, 0.5, 0.9])
 
@@ -172,7 +171,7 @@ class LeakyStream(Stream):
             frame = self.last.astype(np.float32)
             if self.model.spec.levels is not None:
                 uniform = np.array([rng.random() for rng in self.rngs])
-                drawn = draw(self.last[:, 0, 0].astype(np.float64), self.sampling, uniform)
+                drawn = self.sampling.draw(self.last[:, 0, 0].astype(np.float64), uniform)
                 frame = drawn.astype(np.int32)[:, None, None]
             frames.append(frame)
             self.prime(frame)

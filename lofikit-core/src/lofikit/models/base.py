@@ -81,6 +81,27 @@ class Sampling:
                 f"--top-p {self.top_p}: must be above 0 and at most 1", "1 draws from all classes"
             )
 
+    def draw(self, logits: NDArray[Any], uniform: NDArray[Any]) -> NDArray[Any]:
+        """Draws a class for each row.
+
+        Args:
+            logits: Shape (n, levels).
+            uniform: A number in [0, 1) for each row, shape (n,), from the stream's own generator.
+
+        Returns:
+            Class ids, shape (n,).
+        """
+        if self.temperature == 0:
+            return np.asarray(logits.argmax(axis=1))
+        weights = np.exp((logits - logits.max(axis=1, keepdims=True)) / self.temperature)
+        if self.top_p < 1:
+            ranked = -np.sort(-weights, axis=1)
+            sums = np.cumsum(ranked, axis=1)
+            last = (sums < self.top_p * sums[:, -1:]).sum(axis=1)
+            weights[weights < ranked[np.arange(len(last)), last][:, None]] = 0.0
+        sums = np.cumsum(weights, axis=1)
+        return np.asarray((sums <= uniform[:, None] * sums[:, -1:]).sum(axis=1))
+
 
 class Stream(ABC):
     """A model at work on a batch of streams, with its state carried from frame to frame."""

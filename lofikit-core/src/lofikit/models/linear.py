@@ -11,7 +11,7 @@ from pydantic import model_validator
 from lofikit.errors import RunError, UnsupportedSpecError
 from lofikit.models.base import Model, Outputs, Sampling, State, StepSettings, Stream
 from lofikit.models.covariance import covariance_sums
-from lofikit.models.logistic_mixture import Array, LogisticMixture, draw
+from lofikit.models.logistic_mixture import Array, LogisticMixture
 from lofikit.options import Options, option
 from lofikit.representations.base import Frames, FrameSpec
 
@@ -291,7 +291,7 @@ class _LinearStream(Stream):
             if mixture is not None:
                 recent = errors[:, step : step + MEMORY] @ _RECENT[::-1]
                 logits = mixture.log_probabilities(centre[:, 0], recent)
-                frames[:, step, 0] = draw(logits, self._sampling, draws[:, step])
+                frames[:, step, 0] = self._sampling.draw(logits, draws[:, step])
             else:
                 frames[:, step] = centre
             values[:, now] = predictor.values(frames[:, step])

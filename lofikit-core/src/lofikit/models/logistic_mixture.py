@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lofikit.models.base import Sampling
 from lofikit.representations.mulaw import expand
 
 Array = NDArray[np.float64]
@@ -102,20 +101,6 @@ class LogisticMixture:
         octaves = np.log2(self._scales)
         place = np.interp(np.log2(np.maximum(recent, 1e-12)), octaves, np.arange(SCALES))
         return np.asarray(np.maximum(0.0, 1.0 - np.abs(place[:, None] - np.arange(SCALES))))
-
-
-def draw(logits: Array, sampling: Sampling, uniform: Array) -> Indices:
-    """Draws a class for each row of logits (n, levels) by a uniform number (n,)."""
-    if sampling.temperature == 0:
-        return np.asarray(logits.argmax(axis=1))
-    weights = np.exp((logits - logits.max(axis=1, keepdims=True)) / sampling.temperature)
-    if sampling.top_p < 1:
-        ranked = -np.sort(-weights, axis=1)
-        sums = np.cumsum(ranked, axis=1)
-        last = (sums < sampling.top_p * sums[:, -1:]).sum(axis=1)
-        weights[weights < ranked[np.arange(len(last)), last][:, None]] = 0.0
-    sums = np.cumsum(weights, axis=1)
-    return np.asarray((sums <= uniform[:, None] * sums[:, -1:]).sum(axis=1))
 
 
 def _logistic(x: NDArray[Any]) -> NDArray[Any]:
