@@ -1,9 +1,4 @@
-"""A Sphinx extension: a public name that the reference leaves out is a warning.
-
-The reference shows what has a docstring. So each public class, function and method of a module
-that the reference names must be among what it shows, and each module that plugin authors build
-upon must be named.
-"""
+"""What the reference must show: a public name that it leaves out fails the build."""
 
 from __future__ import annotations
 
@@ -14,14 +9,8 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
-from sphinx.util import logging
-
 import lofikit
 import lofikit.testing
-
-logger = logging.getLogger(__name__)
 
 OWN = ("hookspecs", "options", "errors", "plugins", "isolation")
 
@@ -56,21 +45,3 @@ def _own(module: ModuleType) -> Iterator[tuple[str, Any]]:
         defined = inspect.isclass(value) or inspect.isfunction(value)
         if defined and not name.startswith("_") and value.__module__ == module.__name__:
             yield name, value
-
-
-def check(app: Sphinx, env: BuildEnvironment) -> None:
-    """Warns of each name that the reference does not show."""
-    domain = env.domains.python_domain
-    for name in for_authors():
-        if name not in domain.modules:
-            logger.warning("the reference does not name the module %s", name)
-    for name in domain.modules:
-        for full in public(importlib.import_module(name)):
-            if full not in domain.objects:
-                logger.warning("the reference does not show %s: has it a docstring?", full)
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Registers the check."""
-    app.connect("env-check-consistency", check)
-    return {"parallel_read_safe": True}
