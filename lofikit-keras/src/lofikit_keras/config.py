@@ -20,13 +20,17 @@ class KerasOptions(Options):
     jit_compile: Literal["auto", "on", "off"] = option(
         "auto",
         "Compile training steps with XLA, which takes seconds to start; auto does so where it was "
-        "measured to be faster: steps of a TCN of at most 2048 frames, on a CPU.",
+        "measured to be faster: steps of a TCN of up to four chunks of 512 frames, on a CPU.",
     )
     threads: int = option(
         0,
         "CPU threads of one TensorFlow operation, the same for all models of a process; "
         "0 leaves it to TensorFlow.",
         ge=0,
+    )
+    engine: bool = option(
+        True,
+        "Generate by lofikit's compiled CPU engine where it is the fastest; false: by TensorFlow.",
     )
 
 

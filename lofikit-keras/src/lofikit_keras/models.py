@@ -35,15 +35,16 @@ class KerasModel(Model):
 
     def __init__(self, config: Config, spec: FrameSpec, seed: int) -> None:
         super().__init__(config, spec, seed)
+        networks.check_spec(config, spec)
         set_threads(config.threads)
         self._device = place(config.device)
         with tf.device(self._device):
             self._layers = networks.build(config, spec, layers.head_width(spec), config.precision)
         self._assign(layers.initial_weights(config, spec, seed))
         # The step of the last settings, with its optimiser; and an optimiser's state that was
-        # loaded before it is known which settings go on with it.
+        # loaded and waits for the settings that go on with it.
         self._step: _Step | None = None
-        self._loaded: State = {}
+        self._loaded: State | None = None
         self._losses: dict[str, Callable[..., Any]] = {}
         self._predict = tf.function(
             self._outputs,
@@ -94,7 +95,7 @@ class KerasModel(Model):
         training = noise_seed is not None
         inputs, targets = self._examples(frames)
         values = self._values(inputs)
-        if training and self.spec.levels is None and self.config.input_noise:
+        if training and self.config.input_noise:
             values += tf.random.stateless_normal(
                 tf.shape(values), noise_seed, stddev=self.config.input_noise
             )
@@ -119,6 +120,9 @@ class KerasModel(Model):
         )
         if self._step is None or self._step[0] != key:
             self._step = self._compile(key, settings)
+        elif self._loaded is not None:
+            self._step[1].load(self._loaded)
+        self._loaded = None
         compiled = self._step[2][self._xla(frames)]
         with tf.device(self._device):
             return compiled(
@@ -147,7 +151,6 @@ class KerasModel(Model):
             optimiser = Optimiser(settings, variables)
         # Another momentum or loss goes on with the same state; another optimiser starts anew.
         optimiser.load(self._optimiser_state())
-        self._loaded = {}
         loss = LOSSES[settings.loss]()
         trained = [v.value for v in variables.values()]
 
@@ -156,7 +159,10 @@ class KerasModel(Model):
                 state.assign(seeds[i + 1])
             with tf.GradientTape() as tape:
                 error = self._error(frames, loss, seeds[0])
-            optimiser.apply(tape.gradient(error, trained), learning_rate)
+            # A weight that no output depends on has a gradient of zeros, not none: with skips,
+            # that is the last block's match.
+            gradients = tape.gradient(error, trained, unconnected_gradients="zero")
+            optimiser.apply(gradients, learning_rate)
             return error
 
         # Each is traced when it is first called, and once for each shape of frames.
@@ -188,24 +194,27 @@ class KerasModel(Model):
         return outputs
 
     def stream(self, batch: int, sampling: Sampling, seed: int) -> Stream:
-        """See the base: core's engine on a CPU, a TensorFlow loop elsewhere."""
+        """See the base; runs in core's engine where that is the fastest."""
         network = layers.network(self.config, self.spec, self._weights())
-        threads = self.config.threads or 1
-        return open_stream(network, batch, sampling, seed, self._device, threads)
+        # To launch a frame's kernels on a GPU takes longer than the engine takes to compute it;
+        # whole blocks are worth a GPU.
+        compiled = self.config.engine and ("CPU" in self._device or self.block == 1)
+        return open_stream(network, batch, sampling, seed, self._device, compiled)
 
     # State.
 
     def _weights(self) -> layers.Weights:
-        shapes = layers.shapes(self.config, self.spec)
-        variables = self._layers.variables
-        return {name: np.array(variables[name]).reshape(shape) for name, shape in shapes.items()}
+        found = self._layers.variables.items()
+        return {name: networks.canonical(name, np.array(value.numpy())) for name, value in found}
 
     def _assign(self, weights: layers.Weights) -> None:
         for name, variable in self._layers.variables.items():
             variable.assign(np.reshape(weights[name], variable.shape))
 
     def _optimiser_state(self) -> State:
-        return self._loaded if self._step is None else self._step[1].state()
+        if self._loaded is not None:
+            return self._loaded
+        return {} if self._step is None else self._step[1].state()
 
     def state(self) -> State:
         """See the base."""
@@ -213,19 +222,27 @@ class KerasModel(Model):
         return weights | self._optimiser_state()
 
     def load_state(self, state: State) -> None:
-        """See the base; the state may come from any backend, and only its weights then count."""
-        weights = {}
-        for name, shape in layers.shapes(self.config, self.spec).items():
-            value = state.get(f"weights/{name}")
-            if value is None or value.shape != shape:
-                found = "is missing" if value is None else f"has shape {value.shape}"
+        """See the base; the state may come from any backend of these models.
+
+        Raises:
+            RunError: If a weight is missing, not of this model, or of another shape.
+        """
+        weights = {
+            name.removeprefix("weights/"): value
+            for name, value in state.items()
+            if name.startswith("weights/")
+        }
+        hint = "build the model with the options that it was trained with"
+        shapes = layers.shapes(self.config, self.spec)
+        for name in weights.keys() ^ shapes.keys():
+            what = "is missing" if name in shapes else "is not of this model"
+            raise RunError(f"the weight {name} {what}", hint)
+        for name, shape in shapes.items():
+            if weights[name].shape != shape:
                 raise RunError(
-                    f"the weight {name!r} {found}; this model's has shape {shape}",
-                    "load the state into a model of the options that it was trained with",
+                    f"the weight {name} has shape {weights[name].shape}, not {shape}", hint
                 )
-            weights[name] = value
         self._assign(weights)
-        self._step = None
         self._loaded = {k: np.array(v) for k, v in state.items() if k.startswith("optimizer/")}
 
 

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from lofikit.errors import UnsupportedSpecError
 from lofikit.models.configs import CausalConfig, LSTMConfig, Seq2SeqConfig, TCNConfig
 from lofikit.models.layers import input_width, lstm_names
 from lofikit.representations.base import FrameSpec
@@ -59,6 +62,37 @@ def build(config: Config, spec: FrameSpec, head_width: int, precision: str) -> L
     variables |= {"head.weight": head.kernel, "head.bias": head.bias}
     seeds = tuple(v for v in body.non_trainable_variables if v.name == "seed_generator_state")
     return Layers(embedding, body, head, variables, seeds)
+
+
+def canonical(name: str, value: np.ndarray) -> np.ndarray:
+    """Returns a variable's array in core's layout, in which a matching convolution is dense."""
+    return value[0] if name.endswith(".match.weight") else value
+
+
+def check_spec(config: Config, spec: FrameSpec) -> None:
+    """Refuses frames that the inputs cannot express, and options that would do nothing.
+
+    Raises:
+        UnsupportedSpecError: With what to change.
+    """
+    causal = isinstance(config, CausalConfig)
+    embedding = config.embedding if causal else 0
+    if spec.levels is None and embedding:
+        raise UnsupportedSpecError(
+            f"--model.embedding {embedding} is for classes, and these frames are real values",
+            "leave it out, or take classes: --representation mulaw",
+        )
+    if spec.levels is not None and not spec.ordinal and not embedding:
+        embed = "--model.embedding 16" if causal else "--model keras/tcn --model.embedding 16"
+        raise UnsupportedSpecError(
+            f"these {spec.levels} classes are in no order, so they cannot go in as numbers",
+            f"embed them: {embed}",
+        )
+    if embedding and config.input_noise:
+        raise UnsupportedSpecError(
+            "--model.input-noise is added to numbers, and these classes are embedded",
+            "leave out --model.input-noise or --model.embedding",
+        )
 
 
 @contextlib.contextmanager

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from lofikit.errors import OptionError
+from lofikit.errors import OptionError, RunError
 from lofikit.models.base import LossName, State, StepSettings
+from lofikit_keras.networks import canonical
 from lofikit_keras.runtime import keras
 
 OPTIMISERS: dict[str, Callable[[StepSettings], Any]] = {
@@ -47,7 +49,7 @@ def check_optimiser(name: str) -> None:
 class Optimiser:
     """A Keras optimiser of named variables.
 
-    Its state is named ``optimizer/NAME/iteration`` and ``optimizer/NAME/SLOT/WEIGHT``, for
+    Its state is named ``optimizer/NAME/steps`` and ``optimizer/NAME/SLOT/WEIGHT``, for
     example ``optimizer/adam/momentum/head.bias``.
 
     Args:
@@ -61,7 +63,7 @@ class Optimiser:
         self.keras.build(list(variables.values()))
         names = {v.path.replace("/", "_"): name for name, v in variables.items()}
         prefix = f"optimizer/{settings.optimiser}"
-        self._slots = {f"{prefix}/iteration": self.keras.iterations}
+        self._slots = {f"{prefix}/steps": self.keras.iterations}
         for variable in self.keras.variables[2:]:  # after the iteration and the learning rate
             weight, _, slot = variable.name.rpartition("_")
             self._slots[f"{prefix}/{slot}/{names[weight]}"] = variable
@@ -73,10 +75,23 @@ class Optimiser:
 
     def state(self) -> State:
         """Returns copies of all that the next step needs."""
-        return {name: np.array(variable) for name, variable in self._slots.items()}
+        return {
+            name: canonical(name, np.array(value.numpy())) for name, value in self._slots.items()
+        }
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Takes what :meth:`state` of an optimiser of the same name gave; others are ignored."""
+        """Takes what :meth:`state` of an optimiser of the same name gave.
+
+        What is not in it starts anew, and what another optimiser has is ignored.
+
+        Raises:
+            RunError: If an array does not fit.
+        """
         for name, variable in self._slots.items():
-            if name in state:
-                variable.assign(state[name])
+            value = state.get(name, np.zeros_like(variable.numpy()))
+            if value.size != math.prod(variable.shape):
+                raise RunError(
+                    f"the state {name} has shape {value.shape}, not {tuple(variable.shape)}",
+                    "build the model with the options that it was trained with",
+                )
+            variable.assign(value.reshape(variable.shape))

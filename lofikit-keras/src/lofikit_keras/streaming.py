@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from lofikit.errors import PromptError
 from lofikit.models.base import Outputs, Sampling, Stream
 from lofikit.representations.base import Frames
 from lofikit.streaming import engine
@@ -31,25 +32,25 @@ def open_stream(
     sampling: Sampling,
     seed: int,
     device: str,
-    threads: int = 1,
+    compiled: bool,
 ) -> Stream:
-    """Opens a stream on the fastest loop that can run a network.
+    """Opens a stream on core's engine, or in TensorFlow.
 
     Args:
         network: What to stream; it is copied.
         batch: Streams stepped together.
         sampling: How classes are drawn.
         seed: Of the draws.
-        device: TensorFlow's name of the device.
-        threads: Of core's engine.
+        device: Where TensorFlow runs, by its name of the device.
+        compiled: Whether to use the engine; if it cannot run the network, TensorFlow does.
     """
-    reason = "the model runs on a GPU" if "GPU" in device else engine.supports(network)
-    if reason is None:
-        opened = engine.open_stream(
-            network, batch, sampling.temperature, sampling.top_p, seed, threads
-        )
-        return EngineStream(opened)
-    _say_why(reason)
+    if compiled:
+        reason = engine.supports(network)
+        if reason is None:
+            return EngineStream(
+                engine.open_stream(network, batch, sampling.temperature, sampling.top_p, seed)
+            )
+        _say_why(reason)
     if isinstance(network, EncoderDecoder):
         return TensorFlowBlockStream(network, batch, sampling, seed, device)
     return TensorFlowStream(network, batch, sampling, seed, device)
@@ -57,7 +58,7 @@ def open_stream(
 
 @functools.cache
 def _say_why(reason: str) -> None:
-    _log.warning("streaming in TensorFlow, not in the compiled engine: %s", reason)
+    _log.warning("generating by TensorFlow, which is slower, because %s", reason)
 
 
 class EngineStream(Stream):
@@ -181,7 +182,7 @@ class TensorFlowStream(_TensorFlowStream):
                 self._outputs, self._state,
             )  # fmt: skip
         self._clock += count
-        return np.array(collected)[:count].transpose(1, 0, 2)
+        return collected.numpy()[:count].transpose(1, 0, 2)
 
     # Traced: both step `count` frames and return what they collected, the last outputs and state.
 
@@ -239,9 +240,12 @@ class TensorFlowBlockStream(_TensorFlowStream):
         given = self._checked(frames)
         time = given.shape[1]
         if time % self._block:
-            raise ValueError(f"{time} frames are no multiple of the block, {self._block}.")
+            raise PromptError(
+                f"{time} frames cannot prime a model of blocks of {self._block} frames",
+                f"give a multiple of {self._block} frames",
+            )
         outputs = [
-            np.array(self._feed(given[:, at : at + self._block]))
+            self._feed(given[:, at : at + self._block]).numpy()
             for at in range(0, time, self._block)
         ]
         width = self._input.head_width
@@ -258,7 +262,7 @@ class TensorFlowBlockStream(_TensorFlowStream):
                     self._feed(self._frames)
                 draws = tf.constant(self._draws.numbers(self._generated, self._block))
                 drawn = draw(self._outputs, draws, self._input, self._sampling)
-                self._frames, self._out = np.array(drawn), 0
+                self._frames, self._out = drawn.numpy(), 0
             part = self._frames[:, self._out : self._out + n]
             self._out += part.shape[1]
             self._generated += part.shape[1]

@@ -1,0 +1,67 @@
+"""The three models under core's suite, and TensorFlow's streams under the suite's own checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+
+from lofikit.testing.cases import CLASSES, CODES, REAL, WIDE, ModelCase
+from lofikit.testing.models import ModelSuite
+from lofikit.testing.streams import STREAM_CHECKS
+
+RANDOM = {"dropout": 0.2, "input_noise": 0.05}
+# Each model of the suite is traced anew, so they are as small as they can be.
+QUICK = {"device": "cpu", "jit_compile": "off"}
+BY_TENSORFLOW = {**QUICK, "engine": False}
+
+
+class TestTCN(ModelSuite):
+    component = "keras/tcn"
+    options: ClassVar[dict[str, Any]] = {"window": 12, "filters": 6, "dilations": (1, 3), **QUICK}
+    random_options = RANDOM
+    specs = (REAL,)
+    unsupported = (CODES,)
+
+
+class TestLSTM(ModelSuite):
+    component = "keras/lstm"
+    options: ClassVar[dict[str, Any]] = {"window": 12, "units": 8, "targets": "last", **QUICK}
+    random_options = RANDOM
+    specs = (CLASSES,)
+    unsupported = (CODES,)
+
+
+class TestSeq2Seq(ModelSuite):
+    component = "keras/seq2seq"
+    options: ClassVar[dict[str, Any]] = {"block": 4, "units": 10, **QUICK}
+    random_options = RANDOM
+    specs = (WIDE,)
+    unsupported = (CODES,)
+
+
+TCN = {
+    "window": 12,
+    "filters": 6,
+    "kernel_size": 3,
+    "dilations": (2,),
+    "activation": "gelu_tanh",
+    "skips": False,
+    "targets": "last",
+    "embedding": 4,
+}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ModelCase("keras/tcn", TCN | BY_TENSORFLOW, CODES),
+        ModelCase("keras/lstm", {"window": 12, "units": 8, "layers": 2} | BY_TENSORFLOW, WIDE),
+        ModelCase("keras/seq2seq", {"block": 4, "units": 10} | BY_TENSORFLOW, CLASSES),
+    ],
+    ids=lambda case: case.component,
+)
+@pytest.mark.parametrize("check", STREAM_CHECKS, ids=lambda check: check.__name__)
+def test_streams_of_tensorflow(check: Callable[[ModelCase], None], case: ModelCase) -> None:
+    check(case)

@@ -1,0 +1,105 @@
+"""torch and Keras as one: weights cross, outputs agree, and so do whole trainings."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from lofikit.models.base import Sampling, State
+from lofikit.testing.cases import CLASSES, REAL, WIDE, ModelCase
+
+MISSING = [
+    f"lofikit-{name}"
+    for name in ("torch", "keras")
+    if importlib.util.find_spec(f"lofikit_{name}") is None
+]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+
+BOTH_WAYS = pytest.mark.parametrize(("source", "target"), [("torch", "keras"), ("keras", "torch")])
+OPTIONS = {
+    "tcn": {"window": 40, "filters": 12, "kernel_size": 3, "dilations": (1, 2, 4), "stacks": 2},
+    "lstm": {"window": 30, "units": 10, "layers": 2},
+    "seq2seq": {"block": 5, "units": 14},
+}
+KERAS = {"device": "cpu", "jit_compile": "off"}
+TORCH = {"device": "cpu"}
+
+
+def case(backend, model, spec, **options):
+    own = KERAS if backend == "keras" else TORCH
+    return ModelCase(f"{backend}/{model}", OPTIONS[model] | own | options, spec)
+
+
+def weights_alone(state: State) -> State:
+    return {name: value for name, value in state.items() if name.startswith("weights/")}
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize(
+    ("model", "spec", "options"),
+    [
+        ("tcn", REAL, {}),
+        ("tcn", WIDE, {"skips": False, "activation": "leaky_relu"}),
+        ("tcn", CLASSES, {"embedding": 3, "activation": "gelu_tanh"}),
+        ("lstm", REAL, {}),
+        ("lstm", CLASSES, {"embedding": 3}),
+        ("seq2seq", WIDE, {}),
+        ("seq2seq", CLASSES, {}),
+    ],
+)
+def test_weights_cross(source, target, model, spec, options):
+    one = case(source, model, spec, **options)
+    trained = one.build(seed=1)
+    trained.train_step(one.examples(trained), one.settings(trained))
+    other = case(target, model, spec, **options).build(seed=2)
+    assert other.state().keys() == weights_alone(trained.state()).keys()
+    other.load_state(weights_alone(trained.state()))
+    for name, value in other.state().items():
+        np.testing.assert_array_equal(value, trained.state()[name], err_msg=name)
+    frames = one.frames(2, 8 * trained.block)
+    np.testing.assert_allclose(other.forward(frames), trained.forward(frames), atol=1e-5)
+    if spec.levels is None:
+        takes = [_generated(m, frames) for m in (trained, other)]
+        np.testing.assert_array_equal(*takes)
+
+
+def _generated(model, prompt):
+    stream = model.stream(len(prompt), Sampling(), seed=3)
+    stream.prime(prompt)
+    return stream.next(200)
+
+
+@pytest.mark.parametrize("model", ["tcn", "lstm"])
+def test_trainings_agree_step_by_step(model):
+    cases = [case(backend, model, REAL) for backend in ("torch", "keras")]
+    models = [c.build(seed=0) for c in cases]
+    models[1].load_state(weights_alone(models[0].state()))
+    for step in range(50):
+        one, other = (
+            float(
+                m.train_step(
+                    c.examples(m, batch=8, seed=step),
+                    c.settings(m, step, optimiser="sgd", loss="huber", learning_rate=0.01),
+                )
+            )
+            for c, m in zip(cases, models, strict=True)
+        )
+        assert other == pytest.approx(one, rel=1e-4), f"step {step}"
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd", "rmsprop"])
+def test_optimisers_go_on_in_the_other_backend(source, target, optimiser):
+    """The names of an optimiser's state are the same too, so a training can move."""
+    changes = {"optimiser": optimiser, "learning_rate": 1e-3, "momentum": 0.9, "clip_norm": 1.0}
+    changes["weight_decay"] = 0.01
+    one = case(source, "seq2seq", WIDE)
+    trained = one.build(seed=1)
+    for step in range(3):
+        trained.train_step(one.examples(trained, seed=step), one.settings(trained, step, **changes))
+    other = case(target, "seq2seq", WIDE).build(seed=2)
+    other.load_state(trained.state())
+    for model in (trained, other):
+        model.train_step(one.examples(model, seed=3), one.settings(model, 3, **changes))
+    for name, value in trained.state().items():
+        np.testing.assert_allclose(other.state()[name], value, atol=2e-6, err_msg=name)
