@@ -107,6 +107,7 @@ class Worker:
         self._start_seconds = start_seconds
         self._job_seconds = job_seconds
         self._process: _Process | None = None
+        self._proven = False  # it has started before, so that its environment is as it should be
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     @property
@@ -167,10 +168,10 @@ class Worker:
         seconds = self._job_seconds if limit is None else limit
         try:
             try:
-                return self._ready().ask(message, "result", seconds, progress)
+                return self._ask(message, seconds, progress)
             except _DiedError:
                 self._end()
-                return self._ready().ask(message, "result", seconds, progress)
+                return self._ask(message, seconds, progress)
         except _RefusedError as refusal:
             raise WorkerError(f"{self._name}: {refusal}") from None
         except _DiedError as death:
@@ -230,6 +231,15 @@ class Worker:
             )
         process.send({"options": self._options})
 
+    def _ask(self, message: Message, seconds: float, progress: Progress) -> Any:
+        try:
+            process = self._ready()
+        except IsolationError as error:
+            if self._proven:  # killed, and not unable to start
+                raise _DiedError(error.message) from None
+            raise
+        return process.ask(message, "result", seconds, progress)
+
     def _ready(self) -> _Process:
         self.start()
         process = self._process
@@ -243,7 +253,7 @@ class Worker:
                     f"{self._name} cannot start: {error or 'no answer'}",
                     f"see it all: uv run --script {self._script}",
                 ) from None
-            process.ready = True
+            process.ready = self._proven = True
         return process
 
     def _end(self) -> None:
