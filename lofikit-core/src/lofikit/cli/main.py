@@ -26,6 +26,7 @@ VERBS = {
     "plot": ("plot", "Draw waveforms, spectrograms, the effect of the rate, and losses."),
     "plugins": ("plugins", "List plugins and what they offer, and what failed to load."),
     "show": ("show", "Show the options of a component, or a recipe."),
+    "new": ("new", "Write a plugin of your own: a package that works, to change."),
     "check": ("check", "Check a component against what lofikit asks of it."),
     "demo": ("demo", "Do it all once on synthetic music: collect, train, generate, draw."),
     "completion": ("completion", "Print what turns on completion in your shell."),
