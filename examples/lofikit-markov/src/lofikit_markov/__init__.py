@@ -1,0 +1,1 @@
+"""Markov chains with back-off, as a model of lofikit."""
