@@ -24,7 +24,7 @@ class TestPlugin(PluginSuite):
 
 
 def chain(**options: int) -> ModelCase:
-    return ModelCase("markov/chain", {"bits": 12, "window": 400, **options}, CLASSES)
+    return ModelCase("markov/chain", {"bits": 12, "trust": 4, "window": 400, **options}, CLASSES)
 
 
 def test_probabilities_add_up_to_one() -> None:

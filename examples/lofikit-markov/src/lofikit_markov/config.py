@@ -8,12 +8,15 @@ from lofikit.options import Options, option
 class ChainConfig(Options):
     """Options of ``markov/chain``."""
 
-    order: int = option(3, "Past frames of the longest context.", unit="frames", ge=1, le=16)
+    order: int = option(2, "Past frames of the longest context.", unit="frames", ge=1, le=16)
     detail: int = option(
         32,
         "Classes that frames of a context before the last are told apart by; fewer are seen more "
         "often, and mean less.",
         ge=2,
+    )
+    trust: float = option(
+        128.0, "Weight of what shorter contexts say, against one count each.", unit="frames", gt=0
     )
     bits: int = option(
         14, "Contexts of one length share a table of 2 to this power rows.", ge=4, le=22

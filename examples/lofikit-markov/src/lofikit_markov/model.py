@@ -20,11 +20,11 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)  # multiplicative hashing (Knuth, volume 3,
 class Chain(Model):
     """Predicts a class from how often it followed the same context, long or short.
 
-    The distribution after a context of ``k`` frames is that of its counts, mixed with the one
-    after its last ``k - 1`` frames by the number of different classes that were seen (Witten and
-    Bell 1991, method C)::
+    The distribution after a context of ``k`` frames is that of its counts, which weigh the more
+    the more there are, mixed with the one after its last ``k - 1`` frames (a hierarchy of
+    Dirichlet priors, MacKay and Peto 1995)::
 
-        p_k(c) = (n(c) + kinds * p_{k-1}(c)) / (n + kinds)
+        p_k(c) = (n(c) + trust * p_{k-1}(c)) / (sum(n) + trust)
 
     and ``p_0`` is the same for all classes. Training counts; optimiser and learning rate are not
     used. A context is the last class and, less finely, those before it; contexts are hashed into
@@ -135,12 +135,11 @@ class _Tables:
 
     def log_probabilities(self, classes: NDArray[Any]) -> Outputs:
         """Returns log-probabilities of the next class, shape (batch, time, levels)."""
+        trust = self.config.trust
         shares = np.full((*classes.shape, self.levels), 1 / self.levels)
         for counts, rows in zip(self.counts, self.rows(classes), strict=True):
             seen = counts[rows]
-            kinds = np.count_nonzero(seen, axis=-1)[..., None]
-            total = seen.sum(axis=-1, keepdims=True) + kinds
-            np.divide(seen + kinds * shares, total, out=shares, where=total > 0)
+            shares = (seen + trust * shares) / (seen.sum(axis=-1, keepdims=True) + trust)
         return np.log(shares).astype(np.float32)
 
 
