@@ -1,8 +1,9 @@
 """The documentation is true: its blocks run, its flags exist, and nothing public lacks words.
 
 A comment right before a block says what is done with it: ``not run: WHY`` (commands are parsed
-only), ``file: PATH`` (the block is that file), ``files: FOLDER`` (these lie in the folder),
-``install: FOLDER`` (``pip install`` stands for making the package there importable).
+only, as are those in indented blocks), ``file: PATH`` (the block is that file),
+``files: FOLDER`` (these lie in the folder), ``install: FOLDER`` (``pip install`` stands for
+making the package there importable).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from lofikit.plugins import load_class, registry
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 NEEDED = ("torch", "archive", "spotify", "spleeter")
+ALL = (*NEEDED, "keras")
 PAGES = [
     ROOT / "README.md",
     # The blocks of isolation.md are run by core's tests.
@@ -44,8 +46,8 @@ MARK = re.compile(r"<!-- (not run|file|files|install): (.+?) -->")
 MARKDOWN = MarkdownIt("commonmark")
 
 pytestmark = pytest.mark.skipif(
-    any(importlib.util.find_spec(f"lofikit_{name}") is None for name in NEEDED),
-    reason=f"needs lofikit-{', lofikit-'.join(NEEDED)}",
+    any(importlib.util.find_spec(f"lofikit_{name}") is None for name in ALL),
+    reason=f"needs lofikit-{', lofikit-'.join(ALL)}",
 )
 
 
@@ -94,14 +96,16 @@ def blocks(page: Path) -> list[Block]:
     found = []
     before: Any = None
     for token in MARKDOWN.parse(page.read_text(encoding="utf-8")):
+        line = token.map[0] + 1 if token.map else 0
         readme = page.name == "README.md"  # its fenced blocks are run by core's tests
-        directive = token.info.startswith("{")
-        if token.type == ("code_block" if readme else "fence") and not directive:
+        if token.type == "code_block":
+            mark = ("", "") if readme else ("not run", "indented, as a sketch")
+            found.append(Block("sh", token.content, *mark, line))
+        elif token.type == "fence" and not token.info.startswith("{") and not readme:
             comment = before.content if before is not None and before.type == "html_block" else ""
-            mark = MARK.search(comment)
-            words = mark.groups() if mark else ("", "")
-            language = "sh" if readme else token.info.strip()
-            found.append(Block(language, token.content, *words, line=token.map[0] + 1))
+            match = MARK.search(comment)
+            mark = (match[1], match[2]) if match else ("", "")
+            found.append(Block(token.info.strip(), token.content, *mark, line))
         before = token
     return found
 
@@ -182,11 +186,19 @@ def run_block(
     block: Block, names: dict[str, Any], page: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if block.mark == "file":
-        Path(block.said).parent.mkdir(parents=True, exist_ok=True)
-        Path(block.said).write_text(block.text)
+        file = Path(block.said).absolute()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(block.text)
+        for name, module in list(sys.modules.items()):  # another command, another process
+            if getattr(module, "__file__", None) == str(file):
+                del sys.modules[name]
     elif block.mark == "files":
+        folder = Path(block.said)
         listed = {line.split()[0] for line in block.text.splitlines()}
-        there = {file.name for file in Path(block.said).iterdir()}
+        if any("/" in name for name in listed):
+            there = {f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file()}
+        else:
+            there = {f.name for f in folder.iterdir()}
         assert listed == there
     elif block.language == "sh" and block.mark == "not run":
         for words in commands(block):
@@ -259,7 +271,9 @@ def spans(page: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_flags_and_commands_in_the_text_exist(page: Path) -> None:
+def test_flags_and_commands_in_the_text_exist(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOFIKIT_PLUGINS", ",".join(ALL))
+    registry.cache_clear()
     known = command_flags() | script_flags()
     for span in spans(page):
         for flag in re.findall(r"(?<![\w-])--[a-z][\w.-]*", span):
