@@ -1,0 +1,1 @@
+"""A separator for lofikit whose library needs an environment of its own."""
