@@ -30,6 +30,7 @@ class TestLSTM(ModelSuite):
     options: ClassVar[dict[str, Any]] = {"window": 12, "units": 8, "targets": "last", **QUICK}
     random_options = RANDOM
     specs = (CLASSES,)
+    test_new_process = None  # starting TensorFlow takes long, and is the same for all models
     unsupported = (CODES,)
 
 
@@ -38,6 +39,7 @@ class TestSeq2Seq(ModelSuite):
     options: ClassVar[dict[str, Any]] = {"block": 4, "units": 10, **QUICK}
     random_options = RANDOM
     specs = (WIDE,)
+    test_new_process = None
     unsupported = (CODES,)
 
 

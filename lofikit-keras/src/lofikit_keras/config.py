@@ -12,15 +12,18 @@ class KerasOptions(Options):
     """Options that all models of this package share."""
 
     device: Literal["auto", "cpu", "gpu"] = option(
-        "auto", "Where the model runs; auto takes the first GPU that TensorFlow sees, else the CPU."
+        "auto",
+        "Where the model runs; auto takes the first GPU that TensorFlow sees, else the CPU.",
+        machine=True,
     )
     precision: Literal["float32", "mixed_bfloat16"] = option(
         "float32", "Keras's precision of training; mixed_bfloat16 keeps float32 weights."
     )
     jit_compile: Literal["auto", "on", "off"] = option(
         "auto",
-        "Compile training steps with XLA, which takes seconds to start; auto does so where it was "
-        "measured to be faster: steps of a TCN of up to four chunks of 512 frames, on a CPU.",
+        "Compile training steps and TensorFlow's streams with XLA, which takes seconds to start. "
+        "auto: streams, and steps where it was measured to be faster: those of a TCN of up to "
+        "four chunks of 512 frames, on a CPU.",
     )
     threads: int = option(
         0,

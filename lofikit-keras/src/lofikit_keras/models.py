@@ -199,7 +199,8 @@ class KerasModel(Model):
         # To launch a frame's kernels on a GPU takes longer than the engine takes to compute it;
         # whole blocks are worth a GPU.
         compiled = self.config.engine and ("CPU" in self._device or self.block == 1)
-        return open_stream(network, batch, sampling, seed, self._device, compiled)
+        xla = self.config.jit_compile != "off"
+        return open_stream(network, batch, sampling, seed, self._device, compiled, xla)
 
     # State.
 

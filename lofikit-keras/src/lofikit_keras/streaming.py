@@ -33,6 +33,7 @@ def open_stream(
     seed: int,
     device: str,
     compiled: bool,
+    xla: bool,
 ) -> Stream:
     """Opens a stream on core's engine, or in TensorFlow.
 
@@ -43,6 +44,7 @@ def open_stream(
         seed: Of the draws.
         device: Where TensorFlow runs, by its name of the device.
         compiled: Whether to use the engine; if it cannot run the network, TensorFlow does.
+        xla: Whether TensorFlow's loop is compiled by XLA, which is far faster once it runs.
     """
     if compiled:
         reason = engine.supports(network)
@@ -52,8 +54,8 @@ def open_stream(
             )
         _say_why(reason)
     if isinstance(network, EncoderDecoder):
-        return TensorFlowBlockStream(network, batch, sampling, seed, device)
-    return TensorFlowStream(network, batch, sampling, seed, device)
+        return TensorFlowBlockStream(network, batch, sampling, seed, device, xla)
+    return TensorFlowStream(network, batch, sampling, seed, device, xla)
 
 
 @functools.cache
@@ -108,6 +110,7 @@ class _TensorFlowStream(Stream):
         sampling: How classes are drawn.
         seed: Of the draws.
         device: TensorFlow's name of the device.
+        xla: Whether the loop is compiled by XLA.
     """
 
     def __init__(
@@ -117,12 +120,14 @@ class _TensorFlowStream(Stream):
         sampling: Sampling,
         seed: int,
         device: str,
+        xla: bool,
     ) -> None:
         self._input: Input = network.input
         self._batch = batch
         self._sampling = sampling
         self._draws = _Draws(seed, batch, network.input.size)
         self._device = device
+        self._xla = xla or None
         self._generated = 0
         self._primed = False
 
@@ -140,16 +145,22 @@ class TensorFlowStream(_TensorFlowStream):
     """Frame by frame; see `_TensorFlowStream` for the arguments."""
 
     def __init__(
-        self, network: Network, batch: int, sampling: Sampling, seed: int, device: str
+        self,
+        network: Network,
+        batch: int,
+        sampling: Sampling,
+        seed: int,
+        device: str,
+        xla: bool,
     ) -> None:
-        super().__init__(network, batch, sampling, seed, device)
+        super().__init__(network, batch, sampling, seed, device, xla)
         with tf.device(device):
             self._stepper = Stepper(network)
             self._state = self._stepper.initial(batch)
             self._outputs = tf.zeros((batch, network.input.head_width))
         self._clock = 0
-        self._prime = tf.function(self._prime_span, jit_compile=True, autograph=False)
-        self._next = tf.function(self._next_span, jit_compile=True, autograph=False)
+        self._prime = tf.function(self._prime_span, jit_compile=self._xla, autograph=False)
+        self._next = tf.function(self._next_span, jit_compile=self._xla, autograph=False)
 
     def prime(self, frames: Frames) -> Outputs:
         """See the base."""
@@ -217,9 +228,15 @@ class TensorFlowBlockStream(_TensorFlowStream):
     """Block by block; see `_TensorFlowStream` for the arguments."""
 
     def __init__(
-        self, network: EncoderDecoder, batch: int, sampling: Sampling, seed: int, device: str
+        self,
+        network: EncoderDecoder,
+        batch: int,
+        sampling: Sampling,
+        seed: int,
+        device: str,
+        xla: bool,
     ) -> None:
-        super().__init__(network, batch, sampling, seed, device)
+        super().__init__(network, batch, sampling, seed, device, xla)
         self._block = network.block
         with tf.device(device):
             self._weights = [
@@ -233,7 +250,7 @@ class TensorFlowBlockStream(_TensorFlowStream):
         self._outputs: Any = None
         self._frames = np.zeros((batch, 0, network.input.size), np.float32)
         self._out = 0
-        self._predict = tf.function(self._predict_block, autograph=False)
+        self._predict = tf.function(self._predict_block, jit_compile=self._xla, autograph=False)
 
     def prime(self, frames: Frames) -> Outputs:
         """See the base; what is left of a block being generated is dropped."""
