@@ -9,6 +9,8 @@ wheel, an index of one's own) no gigabytes of CUDA come along.
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 
 import nox
 
@@ -94,3 +96,56 @@ def bench(session: nox.Session) -> None:
     session.install("pytorch-tcn", "--no-deps")
     for name in session.posargs or ["generation", "training"]:
         session.run("python", f"benchmarks/{name}.py")
+
+
+@nox.session(python=PYTHON)
+def new(session: nox.Session) -> None:
+    """A new plugin of each kind, as its author makes it: written, installed, tested and used."""
+    install(session)
+    folder = emptied(session)
+    for kind in ("source", "separator", "representation", "model"):
+        package = folder / f"lofikit-new-{kind}"
+        session.run("lofikit", "new", kind, f"new-{kind}/thing", "-o", str(package))
+        session.install("--reinstall", "--no-deps", str(package))
+        with session.chdir(package):
+            session.run("pytest", "-q", env=ENVIRONMENT)
+    plan = ["--epochs", "1", "--steps", "5", "--audition", "0"]
+    with session.chdir(folder):
+        for words in (
+            ["collect", "new-source/thing", "--source.seconds", "4", "-o", "library"],
+            ["separate", "library", "--separator", "new-separator/thing"],
+            ["train", "library", "--model", "new-model/thing", *plan, "-o", "run"],
+            ["generate", "run", "--seconds", "1", "-o", "take.wav"],
+            ["train", "library", "--stem", "thing/low", "--model", "linear", *plan,
+             "--representation", "new-representation/thing", "-o", "low"],
+            ["generate", "low", "--seconds", "1", "-o", "low.wav"],
+        ):  # fmt: skip
+            session.run("lofikit", *words, env=ENVIRONMENT)
+
+
+@nox.session(python=PYTHON, venv_params=WITH_PIP)
+def examples(session: nox.Session) -> None:
+    """The examples: the plugins' tests, and the paper's experiments at a small size."""
+    install(session, "torch")
+    for example in ("lofikit-markov", "isolated"):
+        session.install("-e", f"./examples/{example}")
+        with session.chdir(f"examples/{example}"):
+            session.run("pytest", "-q", env=ENVIRONMENT)
+    paper = emptied(session) / "paper"
+    session.run("python", "examples/paper.py", "--small", "-o", str(paper), env=ENVIRONMENT)
+
+
+@nox.session(python=PYTHON, venv_params=WITH_PIP)
+def matrix(session: nox.Session) -> None:
+    """Every representation with every model, trained, resumed and played: docs/matrix.md."""
+    install(session, "torch", "keras")
+    session.install("-e", "./examples/lofikit-markov")
+    session.run("python", "tests/matrix.py", "docs/matrix.md", env=ENVIRONMENT)
+
+
+def emptied(session: nox.Session) -> Path:
+    """Returns an empty folder for what a session makes."""
+    folder = Path(session.create_tmp()).resolve() / "made"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
