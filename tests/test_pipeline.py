@@ -88,6 +88,20 @@ def test_a_model_trains_and_goes_on_from_a_clip(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_a_run_of_a_machine_with_a_gpu_plays_on_one_without(
+    backend: str, tmp_path: Path, music: Path
+) -> None:
+    run = tmp_path / "run"
+    plan = ["--steps", "2", "--epochs", "1", "--audition", "0"]
+    words = ["--model", f"{backend}/tcn", *SMALL["tcn"], *plan]
+    lofikit("train", str(music), *words, "--model.device", "cpu", "-o", str(run))
+    file = run / "run.toml"
+    device = {"torch": "cuda:7", "keras": "gpu"}[backend]
+    file.write_text(file.read_text().replace('device = "cpu"', f'device = "{device}"'))
+    lofikit("generate", str(run), "--seconds", "0.2", "-o", str(tmp_path / "take.wav"))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("recipe", ["paper/lstm", "paper/stft", "paper/tcn", "small/tcn"])
 def test_recipes_run_at_small_size(backend: str, recipe: str, tmp_path: Path, music: Path) -> None:
     from lofikit import recipes

@@ -39,16 +39,33 @@ class Options(BaseModel):
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 
 
-def option(default: Any = ..., description: str = "", *, unit: str = "", **limits: Any) -> Any:
+def option(
+    default: Any = ...,
+    description: str = "",
+    *,
+    unit: str = "",
+    machine: bool = False,
+    **limits: Any,
+) -> Any:
     """Declares one option.
 
     Args:
         default: Its default; leave it out to make the option required.
         description: What it does, in a sentence.
         unit: The unit of its value, for example ``"Hz"``.
+        machine: It is about the machine that trains (a device), and not about what is trained: a
+            run that is taken to another machine to generate does without it.
         **limits: What :func:`pydantic.Field` takes, for example ``ge=1``.
     """
-    return Field(default, description=description, json_schema_extra={"unit": unit}, **limits)
+    extra: dict[str, Any] = {"unit": unit, "machine": machine}
+    return Field(default, description=description, json_schema_extra=extra, **limits)
+
+
+def is_of_machine(config: type[BaseModel], name: str) -> bool:
+    """Returns whether an option is about the machine that trains, and not what is trained."""
+    info = config.model_fields.get(name)
+    extra = info.json_schema_extra if info else None
+    return isinstance(extra, dict) and bool(extra.get("machine"))
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from lofikit.chunks import DataConfig, Split
 from lofikit.errors import PluginError, RunError
 from lofikit.library import Clip
 from lofikit.models.base import Model
-from lofikit.options import Options, build
+from lofikit.options import Options, build, is_of_machine
 from lofikit.plan import TrainingConfig
 from lofikit.plugins import load_class, registry
 from lofikit.representations.base import FrameSpec, Representation
@@ -129,7 +129,7 @@ class Run:
         model: Model = self._component("model", self.config.model)(spec, self.config.training.seed)
         return model
 
-    def _component(self, kind: Any, chosen: ComponentConfig) -> Any:
+    def _component(self, kind: Any, chosen: ComponentConfig, elsewhere: bool = False) -> Any:
         try:
             component = registry().find(kind, chosen.name)
         except PluginError as error:
@@ -141,7 +141,11 @@ class Run:
                 + f", which is not available: {error.message}",
                 error.hint,
             ) from error
-        config = build(load_class(component.config), chosen.options, prefix=kind)
+        config_class = load_class(component.config)
+        options = chosen.options
+        if elsewhere:
+            options = {k: v for k, v in options.items() if not is_of_machine(config_class, k)}
+        config = build(config_class, options, prefix=kind)
         target = load_class(component.target)
         return lambda *arguments: target(config, *arguments)
 
@@ -232,8 +236,12 @@ class Run:
         return arrays, json.loads(metadata.get("progress", "{}"))
 
     def trained_model(self, representation: Representation) -> Model:
-        """Builds the run's model with its best weights, or the last where none are best."""
-        model = self.model(representation.spec)
+        """Builds the run's model with its best weights, or the last where none are best.
+
+        It need not run where it was trained: options of that machine (a GPU) are left out.
+        """
+        build_model = self._component("model", self.config.model, elsewhere=True)
+        model: Model = build_model(representation.spec, self.config.training.seed)
         best = (self.path / "best.safetensors").is_file()
         arrays, _ = self.load("best" if best else "last")
         model.load_state({k: v for k, v in arrays.items() if k.startswith("weights/")})

@@ -15,6 +15,7 @@ class TorchOptions(Options):
         "auto",
         "Where to compute: auto (the first CUDA GPU if there is one), cpu, cuda, cuda:N or mps.",
         pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$",
+        machine=True,
     )
     precision: Literal["float32", "tf32", "bf16"] = option(
         "float32",
