@@ -130,9 +130,9 @@ def page(cells: dict[tuple[str, str], Cell], specs: dict[str, FrameSpec]) -> str
         [
             "# The matrix",
             "",
-            "Every representation with every model of core, torch, Keras and a third party's example,",
-            "at a tiny size: trained, interrupted, resumed and played (ok), or refused before training",
-            "with an error that names what to choose instead (refused).",
+            "Every representation with every model of core, torch, Keras and a third party's",
+            "example, at a tiny size: trained, interrupted, resumed and played (ok), or refused",
+            "before training with an error that names what to choose instead (refused).",
             "`nox -s matrix` goes through all pairs and writes this page.",
             "",
             table(cells, specs),
