@@ -32,8 +32,8 @@ Samples = NDArray[np.float32]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--songs", type=Path, required=True)
-    parser.add_argument("--clips", type=Path, required=True)
+    parser.add_argument("--songs", type=Path, help="without it, speed alone")
+    parser.add_argument("--clips", type=Path, help="without it, quality alone")
     parser.add_argument("--weights", type=Path, help="the 2stems checkpoint; fetched without it")
     parser.add_argument("--count", type=int, default=20, help="clips to time")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of a timed clip")
@@ -41,12 +41,15 @@ def main() -> None:
     args = parser.parse_args()
     weights = (args.weights or fetch(WEIGHTS[2])).resolve()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    songs = sorted(path.parent for path in args.songs.glob("*/mixture.flac"))
     config = SpleeterConfig(stems=2, weights=str(weights))
-    with closing(Itself(weights)) as itself, closing(Spleeter(config)) as ours:
-        quality(songs, args.song_seconds, ours, itself)
-    clips = sorted(p for p in args.clips.rglob("*") if p.suffix.lower() in SUFFIXES)[: args.count]
-    speed([read(clip, seconds=args.seconds) for clip in clips], config, weights)
+    if args.songs:
+        songs = sorted(path.parent for path in args.songs.glob("*/mixture.flac"))
+        with closing(Itself(weights)) as itself, closing(Spleeter(config)) as ours:
+            quality(songs, args.song_seconds, ours, itself)
+    if args.clips:
+        clips = sorted(p for p in args.clips.rglob("*") if p.suffix.lower() in SUFFIXES)
+        chosen = [read(clip, seconds=args.seconds) for clip in clips[: args.count]]
+        speed(chosen, config, weights)
 
 
 class Itself:
