@@ -25,7 +25,12 @@ PYTHON = "3.11"
 TORCH = "torch==2.13.0"
 PLUGINS = ["torch", "keras", "spotify", "spleeter", "archive"]
 WITH_PIP = ["--seed"]
-ENVIRONMENT = {"OMP_NUM_THREADS": "2", "TF_CPP_MIN_LOG_LEVEL": "3"}
+# Two workers share two cores: threads of theirs would only wait for each other.
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
 
 
 def install(session: nox.Session, *plugins: str) -> None:

@@ -118,7 +118,7 @@ def test_a_killed_training_resumes_to_the_same_bits(tmp_path: Path, music: Path)
     for name in ("whole", "killed"):
         session(tmp_path / name, music, phases=phases)
     command = [sys.executable, "-c", KILLED]
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, timeout=300)
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, timeout=900)
     kills = 0
     for delay in (0.02, 0.11, 0.23, 0.31):
         process = subprocess.Popen(
@@ -131,7 +131,7 @@ def test_a_killed_training_resumes_to_the_same_bits(tmp_path: Path, music: Path)
         kills += process.wait() == -signal.SIGKILL
         process.stdout.close()
     assert kills > 1
-    subprocess.run([*command, str(tmp_path / "killed")], check=True, timeout=300)
+    subprocess.run([*command, str(tmp_path / "killed")], check=True, timeout=900)
     assert states(tmp_path / "killed") == states(tmp_path / "whole")
     assert lines_of(tmp_path / "killed") == lines_of(tmp_path / "whole")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import signal
 import sys
 from typing import NoReturn
@@ -86,6 +87,9 @@ def _interrupt(number: int, frame: object) -> NoReturn:
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs the command line and returns its exit code; errors are told in two lines."""
+    # OpenBLAS's threads wait by spinning: beside another busy process the small products of this
+    # tool then take many times as long. Read by NumPy when it is imported, which is later.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     # Wherever it stands, --debug is for the whole command.
