@@ -13,6 +13,7 @@ import pytest
 
 from lofikit.errors import LofikitError, OptionError, RunError
 from lofikit.library import Library
+from lofikit.models.linear import Linear
 from lofikit.plan import Phase, TrainingConfig
 from lofikit.run import ComponentConfig, Run, RunConfig, read_arrays, read_config, write_arrays
 from lofikit.training import Session, prepare, train
@@ -103,6 +104,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from lofikit.library import Library
+from lofikit.models.linear import Linear
 from lofikit.run import Run
 from lofikit.training import prepare, train
 run = Run.open(Path(sys.argv[1]))
@@ -229,6 +231,21 @@ def test_missing_and_damaged_runs_are_explained(tmp_path: Path, music: Path) -> 
     (run.path / "run.toml").write_text("[[[")
     with pytest.raises(RunError, match="not a TOML file"):
         Run.open(run.path)
+
+
+def test_weights_that_no_longer_fit_are_explained(
+    tmp_path: Path, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = session(tmp_path / "run", music)
+    train(made)
+
+    def changed(self: Linear, state: object) -> None:
+        raise ValueError("shapes (3,) and (4,) differ")  # as a plugin of another version would
+
+    monkeypatch.setattr(Linear, "load_state", changed)
+    with pytest.raises(RunError, match="do not fit core/linear as it is now: shapes") as caught:
+        made.run.trained_model(made.representation)
+    assert "train again" in caught.value.hint
 
 
 def test_a_run_of_a_missing_plugin_names_it(tmp_path: Path, music: Path) -> None:

@@ -244,7 +244,15 @@ class Run:
         model: Model = build_model(representation.spec, self.config.training.seed)
         best = (self.path / "best.safetensors").is_file()
         arrays, _ = self.load("best" if best else "last")
-        model.load_state({k: v for k, v in arrays.items() if k.startswith("weights/")})
+        try:
+            model.load_state({k: v for k, v in arrays.items() if k.startswith("weights/")})
+        except (KeyError, ValueError) as error:
+            raise RunError(
+                f"the weights of {self.path} do not fit {self.config.model.name} as it is now: "
+                f"{error}",
+                "the plugin has changed since: install the version that manifest.json names, "
+                "or train again",
+            ) from error
         return model
 
 

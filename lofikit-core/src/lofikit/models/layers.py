@@ -101,7 +101,7 @@ def initial_weights(config: Config, spec: FrameSpec, seed: int) -> Weights:
     weights: Weights = {}
     for name, shape in shapes(config, spec).items():
         leaf = name.rsplit(".", 1)[-1]
-        value = np.zeros(shape)
+        value: NDArray[np.floating] = np.zeros(shape)
         if leaf == "recurrent":
             units = shape[0]
             value = _orthogonal(rng.standard_normal((units, 4 * units), dtype=np.float32))
