@@ -338,9 +338,12 @@ class Writer:
                 self._file.write(block[i : i + BLOCK])
             self._file.flush()
         except (soundfile.SoundFileError, OSError, AssertionError) as error:
+            words = _words(error)
+            if words in ("", "System error"):  # all that libsndfile says of a full disk
+                words = "the disk may be full"
             raise OutputError(
-                f"cannot write on {self.path}: {_words(error) or 'the disk may be full'}",
-                "free some space, or choose another place with -o",
+                f"cannot write on {self.path}: {words}",
+                "free some space, or choose another place",
             ) from error
 
     def close(self) -> None:
