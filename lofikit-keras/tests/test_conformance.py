@@ -25,6 +25,7 @@ class TestTCN(ModelSuite):
     unsupported = (CODES,)
 
 
+@pytest.mark.slow
 class TestLSTM(ModelSuite):
     component = "keras/lstm"
     options: ClassVar[dict[str, Any]] = {"window": 12, "units": 8, "targets": "last", **QUICK}
@@ -34,6 +35,7 @@ class TestLSTM(ModelSuite):
     unsupported = (CODES,)
 
 
+@pytest.mark.slow
 class TestSeq2Seq(ModelSuite):
     component = "keras/seq2seq"
     options: ClassVar[dict[str, Any]] = {"block": 4, "units": 10, **QUICK}
