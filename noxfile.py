@@ -25,6 +25,7 @@ PYTHON = "3.11"
 TORCH = "torch==2.13.0"
 PLUGINS = ["torch", "keras", "spotify", "spleeter", "archive"]
 WITH_PIP = ["--seed"]
+FAST = ["-m", "not slow"]  # what is slow is run once, by core on the first Python
 # Two workers share two cores: threads of theirs would only wait for each other.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -50,7 +51,7 @@ def pytest(session: nox.Session, *paths: str) -> None:
 def core(session: nox.Session) -> None:
     """Core alone, against its own tests."""
     install(session)
-    pytest(session, "lofikit-core/tests")
+    pytest(session, "lofikit-core/tests", *([] if session.python == PYTHON else FAST))
 
 
 @nox.session(python=PYTHON, venv_params=WITH_PIP)
@@ -65,7 +66,8 @@ def plugin(session: nox.Session, plugin: str) -> None:
 def together(session: nox.Session) -> None:
     """All plugins together, against core's tests and those that need several packages."""
     install(session, *PLUGINS)
-    pytest(session, "lofikit-core/tests", "tests", "lofikit-spleeter/tests/test_pipeline.py")
+    pytest(session, "lofikit-core/tests", "tests", *FAST)
+    pytest(session, "lofikit-spleeter/tests/test_pipeline.py")
 
 
 @nox.session(python=PYTHON)

@@ -20,7 +20,7 @@ from typing import Any
 import pluggy
 
 from lofikit import hookspecs
-from lofikit.errors import PluginError
+from lofikit.errors import LofikitError, PluginError
 from lofikit.hookspecs import KINDS, Component, Kind
 
 GROUP = "lofikit"
@@ -153,6 +153,8 @@ def load_class(target: str) -> Any:
     module, _, name = target.partition(":")
     try:
         loaded = importlib.import_module(module)
+    except LofikitError:
+        raise  # a plugin that explains itself
     except ImportError as error:
         package = (getattr(error, "name", None) or "").split(".")[0]
         absent = package and importlib.util.find_spec(package) is None

@@ -11,7 +11,7 @@ import click
 from lofikit.errors import OutputError, PluginError
 from lofikit.plugins import registry
 
-CLIPS, SECONDS = 16, 45
+CLIPS, SECONDS = 12, 30
 
 
 @click.command("demo")
