@@ -214,9 +214,13 @@ def test_every_failure_is_an_error_for_the_user() -> None:
 
 
 PARENT = """\
+import signal
 import sys
 from pathlib import Path
 from lofikit.isolation import Worker
+
+# Ctrl-C is passed over by what a shell started in the background, as these tests may be.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with Worker(Path(sys.argv[1])) as worker:
     (worker.folder / "file").write_text("bulk")
     print(worker.folder, flush=True)
