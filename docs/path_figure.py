@@ -68,7 +68,7 @@ BESIDE = {
     "chunks:Chunks.draw": Stop(
         "train", "representations.base:Representation.encode", "representation"
     ),
-    "run:Run.save": Stop("evaluate", "evaluation:held_out_scores"),
+    "run:Run.save": Stop("evaluate", "evaluation.held_out:held_out_scores"),
 }
 # What passes: (from, type, to). The first gives the type (or is of it), the second takes it.
 FLOWS = (
@@ -92,7 +92,7 @@ FLOWS_BESIDE = {
         ("chunks:Chunks.windows", "Samples", "representations.base:Representation.encode"),
         ("representations.base:Representation.encode", "Frames", "models.base:Model.train_step"),
     ),
-    "run:Run.save": (("run:Run", "Run", "evaluation:held_out_scores"),),
+    "run:Run.save": (("run:Run", "Run", "evaluation.held_out:held_out_scores"),),
 }
 
 
