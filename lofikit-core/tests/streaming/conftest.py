@@ -11,12 +11,14 @@ import numpy.typing as npt
 import pytest
 
 from lofikit.streaming.network import (
+    GRU,
     LSTM,
     TCN,
     Conv,
     Dense,
     EncoderDecoder,
     Input,
+    Layer,
     Network,
     ResidualBlock,
 )
@@ -72,6 +74,18 @@ def lstm(layer: LSTM, x: Array) -> Array:
     return np.stack(states, axis=1)
 
 
+def gru(layer: GRU, x: Array) -> Array:
+    hidden = np.zeros((len(x), layer.output_width))
+    states = []
+    for now in range(x.shape[1]):
+        x_z, x_r, x_c = np.split(x[:, now] @ layer.kernel + layer.bias, 3, axis=-1)
+        h_z, h_r, h_c = np.split(hidden @ layer.recurrent + layer.recurrent_bias, 3, axis=-1)
+        z, r = sigmoid(x_z + h_z), sigmoid(x_r + h_r)
+        hidden = z * hidden + (1 - z) * np.tanh(x_c + r * h_c)
+        states.append(hidden)
+    return np.stack(states, axis=1)
+
+
 def tcn(layer: TCN, x: Array) -> Array:
     branches = []
     for block in layer.blocks:
@@ -89,7 +103,11 @@ def fed(spec: Input, frames: npt.NDArray[np.generic]) -> Array:
         return frames.astype(float)
     if spec.embedding is None:
         return 2 * frames / (spec.levels - 1) - 1
-    return spec.embedding.astype(float)[frames].reshape(*frames.shape[:2], -1)
+    tables = spec.embedding.astype(float)
+    if tables.ndim == 2:
+        return tables[frames].reshape(*frames.shape[:2], -1)
+    rows = [table[frames[..., value]] for value, table in enumerate(tables)]
+    return np.concatenate(rows, axis=-1)
 
 
 def full_forward(network: Network | EncoderDecoder, frames: npt.NDArray[np.generic]) -> Array:
@@ -103,7 +121,7 @@ def full_forward(network: Network | EncoderDecoder, frames: npt.NDArray[np.gener
             blocks.append(lstm(network.decoder, np.repeat(context, network.block, axis=1)))
         x = np.concatenate(blocks, axis=1)
     else:
-        functions = {Conv: conv, Dense: dense, LSTM: lstm, TCN: tcn}
+        functions = {Conv: conv, Dense: dense, GRU: gru, LSTM: lstm, TCN: tcn}
         for layer in network.layers:
             x = functions[type(layer)](layer, x)
     outputs = dense(network.head, x)
@@ -136,6 +154,12 @@ class Builder:
         kernel, recurrent = (self.array(n, 4 * units, scale=scale) for n in (inputs, units))
         return LSTM(kernel, recurrent, self.array(4 * units, scale=0.1))
 
+    def gru(self, inputs: int, units: int) -> GRU:
+        scale = (inputs + units) ** -0.5
+        kernel, recurrent = (self.array(n, 3 * units, scale=scale) for n in (inputs, units))
+        bias, recurrent_bias = (self.array(3 * units, scale=0.1) for _ in range(2))
+        return GRU(kernel, recurrent, bias, recurrent_bias)
+
     def tcn(
         self,
         inputs: int,
@@ -158,7 +182,7 @@ class Builder:
             inputs = filters
         return TCN(tuple(blocks), skips)
 
-    def network(self, spec: Input, *layers: Conv | TCN | LSTM | Dense) -> Network:
+    def network(self, spec: Input, *layers: Layer) -> Network:
         width = layers[-1].output_width if layers else spec.output_width
         return Network(spec, layers, self.dense(width, spec.head_width))
 

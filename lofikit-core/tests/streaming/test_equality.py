@@ -24,7 +24,8 @@ def test_random_networks(data: st.DataObject, builder: Any, forward: Any) -> Non
     size = draw(st.integers(1, 3))
     embedding = None
     if levels is not None and draw(st.booleans()):
-        embedding = make.array(levels, draw(st.integers(1, 9)), scale=1.0)
+        tables = draw(st.sampled_from([(), (size,)]))
+        embedding = make.array(*tables, levels, draw(st.integers(1, 9)), scale=1.0)
     spec = Input(size, levels, embedding)
     width = spec.output_width
     layers = []
@@ -32,13 +33,15 @@ def test_random_networks(data: st.DataObject, builder: Any, forward: Any) -> Non
         out = draw(st.sampled_from([1, 5, 16, 24, 64, 70]))
         activation = draw(st.sampled_from(ACTIVATIONS))
         kernel, dilation = draw(st.integers(1, 6)), draw(st.integers(1, 9))
-        kind = draw(st.sampled_from(["conv", "dense", "lstm", "tcn"]))
+        kind = draw(st.sampled_from(["conv", "dense", "lstm", "gru", "tcn"]))
         if kind == "conv":
             layers.append(make.conv(kernel, width, out, dilation, activation))
         elif kind == "dense":
             layers.append(make.dense(width, out, activation))
         elif kind == "lstm":
             layers.append(make.lstm(width, out))
+        elif kind == "gru":
+            layers.append(make.gru(width, out))
         else:
             dilations = draw(st.lists(st.integers(1, 9), min_size=1, max_size=3))
             skips, convs = draw(st.booleans()), draw(st.integers(1, 3))
@@ -63,12 +66,14 @@ def test_random_networks(data: st.DataObject, builder: Any, forward: Any) -> Non
     )
 
 
-@pytest.mark.parametrize("kind", ["tcn 2", "tcn 8", "lstm", "classes"])
+@pytest.mark.parametrize("kind", ["tcn 2", "tcn 8", "lstm", "gru", "classes"])
 def test_long_histories(kind: str, builder: Any, forward: Any) -> None:
     make = builder(1)
     spec = Input(1, 256) if kind == "classes" else Input(1)
     if kind == "lstm":
         network = make.network(spec, make.lstm(1, 100), make.lstm(100, 40))
+    elif kind == "gru":
+        network = make.network(spec, make.gru(1, 100), make.gru(100, 40))
     else:
         network = make.paper_tcn(kernel=8 if kind == "tcn 8" else 2, levels=spec.levels)
     frames = make.frames(spec, 2, 2000)
@@ -110,7 +115,7 @@ def test_encoder_decoders(
     seed: int, block: int, levels: int | None, batch: int, builder: Any, forward: Any
 ) -> None:
     make = builder(seed)
-    spec = Input(3, levels, None if levels is None else make.array(levels, 2, scale=1.0))
+    spec = Input(3, levels, None if levels is None else make.array(3, levels, 2, scale=1.0))
     encoder = make.lstm(spec.output_width, 37)
     decoder = make.lstm(37, 20)
     head = make.dense(20, spec.head_width, "tanh")
@@ -126,7 +131,7 @@ def test_encoder_decoders(
 
 def test_int8_weights_are_close(builder: Any, forward: Any) -> None:
     make = builder(8)
-    network = make.network(Input(1), make.lstm(1, 129), make.lstm(129, 64))
+    network = make.network(Input(1), make.lstm(1, 129), make.gru(129, 64))
     blocks = EncoderDecoder(Input(3), make.lstm(3, 65), make.lstm(65, 33), make.dense(33, 3), 4)
     for each in (network, blocks):
         frames = make.frames(each.input, 3, 200)

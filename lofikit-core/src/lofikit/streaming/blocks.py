@@ -41,14 +41,14 @@ class _BlockProgram:
         encoder, decoder = network.encoder, network.decoder
 
         gates = packer.frames(4 * padded(encoder.output_width), self._ring)
-        bias = spread_gates(encoder.bias[None])[0]
-        self._whole_block(packer, spread_gates(encoder.kernel), self.source, gates, bias)
+        bias = spread_gates(encoder.bias[None], 4)[0]
+        self._whole_block(packer, spread_gates(encoder.kernel, 4), self.source, gates, bias)
         self.phases = [(packer.cut(), 1)]
         hidden, encoder_cell = self._recurrence(packer, encoder, gates, self._ring)
         self.phases.append((packer.cut(), network.block))
         last = hidden + (network.block - 1) * streams * padded(encoder.output_width)
-        start = packer.state.vector(spread_gates(decoder.bias[None])[0])
-        gates = packer.recurrent(spread_gates(decoder.kernel), last, int8=int8, start=start)
+        start = packer.state.vector(spread_gates(decoder.bias[None], 4)[0])
+        gates = packer.recurrent(spread_gates(decoder.kernel, 4), last, int8=int8, start=start)
         self.phases.append((packer.cut(), 1))
         hidden, decoder_cell = self._recurrence(packer, decoder, gates, 1)
         self.phases.append((packer.cut(), network.block))
@@ -93,7 +93,7 @@ class _BlockProgram:
         hidden = packer.frames(units, self._ring)
         cell = packer.frames(units)
         summed = packer.recurrent(
-            spread_gates(layer.recurrent),
+            spread_gates(layer.recurrent, 4),
             hidden,
             int8=self._int8,
             start=gates,
@@ -238,7 +238,9 @@ def _fed(frames: FloatArray, spec: Input) -> FloatArray:
         return frames
     if spec.embedding is None:
         return np.float32(2) * frames / np.float32(spec.levels - 1) - np.float32(1)
-    rows: FloatArray = spec.embedding[frames.astype(np.int64)]
+    ids = frames.astype(np.int64)
+    tables = spec.embedding if spec.embedding.ndim == 3 else spec.embedding[None]
+    rows: FloatArray = tables[np.arange(len(tables)), ids]
     return rows.reshape(*frames.shape[:2], -1)
 
 
@@ -259,6 +261,6 @@ def _advance(
     """Step operations without feeding or reading frames."""
     nothing = np.empty((program.streams, steps, 0), np.float32)
     run(
-        processor, operations, program.weights, state, 0, 0, -1, 0, 0,
+        processor, operations, program.weights, state, 0, 0, -1, 0, 0, 0,
         0, nothing, nothing, False, 1.0, 1.0, np.empty(program.streams, np.uint64), 0,
     )  # fmt: skip

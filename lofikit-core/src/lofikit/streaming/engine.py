@@ -12,9 +12,6 @@ import numpy.typing as npt
 
 from lofikit.streaming.network import (
     ACTIVATIONS,
-    TCN,
-    Conv,
-    Dense,
     EncoderDecoder,
     FloatArray,
     Input,
@@ -166,15 +163,5 @@ def _activations(network: Network | EncoderDecoder) -> Iterator[tuple[str, str]]
     if isinstance(network, EncoderDecoder):
         return
     for number, layer in enumerate(network.layers):
-        where = f"layers[{number}]"
-        if isinstance(layer, Conv | Dense):
-            yield f"{where} ({type(layer).__name__})", layer.activation
-        elif isinstance(layer, TCN):
-            for index, block in enumerate(layer.blocks):
-                place = f"{where}.blocks[{index}]"
-                yield place, block.branch_activation
-                yield place, block.activation
-                for conv in block.convs:
-                    yield f"{place} (Conv)", conv.activation
-                if block.match is not None:
-                    yield f"{place} (match)", block.match.activation
+        for place, name in layer.activations():
+            yield f"layers[{number}]{place}", name

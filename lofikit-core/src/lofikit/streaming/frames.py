@@ -103,6 +103,7 @@ class FrameStream(EngineStream):
                 program.source,
                 program.head,
                 program.embedding,
+                program.table,
                 spec.levels or 0,
                 width,
                 self._clock,

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from lofikit.streaming.arena import Arena, padded
 from lofikit.streaming.network import (
+    GRU,
     LSTM,
     TCN,
     Conv,
@@ -33,7 +34,7 @@ from lofikit.streaming.network import (
 LOOK_AHEAD_ROWS = 64
 """Rows (frames x streams) of a product computed ahead, at most: its operands stay in cache."""
 
-PRODUCT, RESIDUAL, LSTM_CELL, PRODUCT_INT8 = range(4)
+PRODUCT, RESIDUAL, LSTM_CELL, PRODUCT_INT8, GRU_CELL = range(5)
 """Kinds of operation."""
 
 ACTIVATION_CODES: dict[str, int] = {
@@ -83,6 +84,8 @@ OPERATION = np.dtype(
             "skip_starts",  # 1 where the sum starts here
             # LSTM_CELL: gates in source, hidden state in out
             "cell",
+            # GRU_CELL: gates in source, those of the hidden state, which is in out, here
+            "hidden_gates",
             # Applied to out, one after the other
             "activation",
             "second_activation",
@@ -103,6 +106,7 @@ class Program:
         source: State offset of the first layer's input rows.
         head: State offset of the head's output rows.
         embedding: Weights offset of the embedding's rows, or -1.
+        table: Values from one id's table to the next one's; 0 where they share one.
     """
 
     operations: npt.NDArray[np.void]
@@ -111,6 +115,7 @@ class Program:
     source: int
     head: int
     embedding: int
+    table: int
 
 
 def pack(network: Network, streams: int, *, int8: bool = False) -> Program:
@@ -204,7 +209,8 @@ class _NetworkPacker(Packer):
         super().__init__(streams)
         self._int8 = int8
         embedding = network.input.embedding
-        table = -1 if embedding is None else self.weights.vector(embedding.ravel())
+        rows = -1 if embedding is None else self.weights.vector(embedding.ravel())
+        table = 0 if embedding is None or embedding.ndim == 2 else embedding[0].size
         width = network.input.output_width
         source = at = self.frames(width)
         for layer in network.layers:
@@ -214,11 +220,15 @@ class _NetworkPacker(Packer):
                 at = self._conv(layer, at)
             elif isinstance(layer, LSTM):
                 at = self._lstm(layer, at)
-            else:
+            elif isinstance(layer, GRU):
+                at = self._gru(layer, at)
+            elif isinstance(layer, Dense):
                 at = self._dense(layer, at)
+            else:
+                raise TypeError(f"no operations are known for a layer {type(layer).__name__}.")
         head = self._dense(network.head, at)
         self.program = Program(
-            self.cut(), self.weights.filled(), self.state.filled(), source, head, table
+            self.cut(), self.weights.filled(), self.state.filled(), source, head, rows, table
         )
 
     def _dense(self, layer: Dense, source: int) -> int:
@@ -309,20 +319,34 @@ class _NetworkPacker(Packer):
     def _lstm(self, layer: LSTM, source: int) -> int:
         units = layer.output_width
         hidden, cell = self.frames(units), self.frames(units)
-        bias = self.state.vector(spread_gates(layer.bias[None])[0])
-        gates = self.affine(spread_gates(layer.kernel), source, start=bias)
-        recurrent = spread_gates(layer.recurrent)
+        bias = self.state.vector(spread_gates(layer.bias[None], 4)[0])
+        gates = self.affine(spread_gates(layer.kernel, 4), source, start=bias)
+        recurrent = spread_gates(layer.recurrent, 4)
         self.recurrent(recurrent, hidden, gates, int8=self._int8, start=gates, start_frames=1)
         self.add(LSTM_CELL, source=gates, cell=cell, out=hidden, columns=padded(units))
         return hidden
 
+    def _gru(self, layer: GRU, source: int) -> int:
+        units = layer.output_width
+        hidden = self.frames(units)
+        bias = self.state.vector(spread_gates(layer.bias[None], 3)[0])
+        gates = self.affine(spread_gates(layer.kernel, 3), source, start=bias)
+        # The reset gate falls on the product of the hidden state, so the two are kept apart.
+        bias = self.state.vector(spread_gates(layer.recurrent_bias[None], 3)[0])
+        recurrent = spread_gates(layer.recurrent, 3)
+        hidden_gates = self.recurrent(recurrent, hidden, int8=self._int8, start=bias)
+        self.add(
+            GRU_CELL, source=gates, hidden_gates=hidden_gates, out=hidden, columns=padded(units)
+        )
+        return hidden
 
-def spread_gates(matrix: FloatArray) -> FloatArray:
-    """Pad each of the four gates of (in, 4 * units) to a multiple of `ALIGN` columns."""
+
+def spread_gates(matrix: FloatArray, gates: int) -> FloatArray:
+    """Pad each gate of (in, gates * units) to a multiple of `ALIGN` columns."""
     inputs, columns = matrix.shape
-    units = columns // 4
-    wide = np.zeros((inputs, 4, padded(units)), np.float32)
-    wide[:, :, :units] = matrix.reshape(inputs, 4, units)
+    units = columns // gates
+    wide = np.zeros((inputs, gates, padded(units)), np.float32)
+    wide[:, :, :units] = matrix.reshape(inputs, gates, units)
     return wide.reshape(inputs, -1)
 
 

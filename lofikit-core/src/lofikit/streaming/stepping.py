@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from lofikit.streaming import vectors
+from lofikit.streaming import cells, vectors
 from lofikit.streaming.arena import PANEL, padded
 from lofikit.streaming.processor import compiled, inlined
-from lofikit.streaming.program import PRODUCT, PRODUCT_INT8, RESIDUAL
+from lofikit.streaming.program import GRU_CELL, PRODUCT, PRODUCT_INT8, RESIDUAL
 from lofikit.streaming.sampling import draw_frame
 
 padded_width = inlined(padded)
@@ -159,7 +159,15 @@ def _lstm_cell(processor: Any, op: Any, state: Any, streams: int, clock: int) ->
     out = op.out + (clock & (op.out_frames - 1)) * streams * units
     for row in range(streams):
         at = row * units
-        vectors.lstm_cell(processor, state, source + 4 * at, op.cell + at, out + at, units)
+        cells.lstm_cell(processor, state, source + 4 * at, op.cell + at, out + at, units)
+
+
+@inlined
+def _gru_cell(processor: Any, op: Any, state: Any, streams: int) -> None:
+    units = op.columns
+    for row in range(streams):
+        gates, hidden_gates = op.source + 3 * row * units, op.hidden_gates + 3 * row * units
+        cells.gru_cell(processor, state, gates, hidden_gates, op.out + row * units, units)
 
 
 @inlined
@@ -177,6 +185,8 @@ def step(
             _residual(processor, op, state, streams)
         elif op.kind == PRODUCT_INT8:
             _product_int8(processor, op, weights, state, streams, clock)
+        elif op.kind == GRU_CELL:
+            _gru_cell(processor, op, state, streams)
         else:
             _lstm_cell(processor, op, state, streams, clock)
         count = op.ahead * streams * op.columns
@@ -188,8 +198,9 @@ def step(
 
 @inlined
 def feed(
-    weights: Any, state: Any, at: int, frame: Any, levels: int, embedding: int, width: int
-) -> None:
+    weights: Any, state: Any, at: int, frame: Any,
+    levels: int, embedding: int, table: int, width: int,
+) -> None:  # fmt: skip
     """Write one frame as the first layer's input: values, scaled class ids or embedded ones."""
     for index in range(len(frame)):
         if levels == 0:
@@ -197,7 +208,7 @@ def feed(
         elif embedding < 0:
             state[at + index] = np.float32(2.0) * frame[index] / np.float32(levels - 1) - 1
         else:
-            row = embedding + int(frame[index]) * width
+            row = embedding + index * table + int(frame[index]) * width
             for column in range(width):
                 state[at + index * width + column] = weights[row + column]
 
@@ -205,7 +216,7 @@ def feed(
 @compiled
 def run(
     processor: Any, operations: Any, weights: Any, state: Any,
-    source: int, head: int, embedding: int, levels: int, width: int,
+    source: int, head: int, embedding: int, table: int, levels: int, width: int,
     clock: int, frames: Any, outputs: Any,
     generating: bool, temperature: float, top_p: float, keys: Any, drawn: int,
 ) -> None:  # fmt: skip
@@ -229,7 +240,7 @@ def run(
                     processor, state, at, frame, levels, temperature, top_p, keys[row], number
                 )
             at = source + row * source_stride
-            feed(weights, state, at, frame, levels, embedding, width)
+            feed(weights, state, at, frame, levels, embedding, table, width)
         step(processor, operations, weights, state, streams, clock + now)
         for row in range(streams):
             for index in range(outputs.shape[2]):

@@ -1,9 +1,4 @@
-"""Kernels written straight in LLVM: products, activations and LSTM gates on vectors.
-
-Each is a numba intrinsic whose loops are built by hand, so that the width of the vectors, the
-number of accumulators and the fused multiply-adds are ours to choose and nothing is left to an
-auto-vectoriser. All operands lie in flat float32 arenas and are named by their offsets; rows are
-padded to `ALIGN` values, so no kernel has a remainder.
+"""Products and activations on vectors, as kernels (see `lofikit.streaming.intrinsics`).
 
 Every element of a product is summed in one fixed order, whatever the tile that computes it, so
 that a stream's values do not depend on how many others are computed with it.
@@ -11,20 +6,15 @@ that a stream's values do not depend on how many others are computed with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
 from lofikit.streaming.arena import ALIGN, PANEL
 from lofikit.streaming.formulas import FORMULAS, Vectors, exp
-
-_INT = ir.IntType(64)
-
-kernel: Callable[[Any], Any] = intrinsic  # its own type forgets that the context is passed
+from lofikit.streaming.intrinsics import INT, Body, kernel
 
 
 def tile_columns(lanes: int, rows: int) -> int:
@@ -34,48 +24,6 @@ def tile_columns(lanes: int, rows: int) -> int:
     """
     accumulators = 16 if lanes == 16 else 8
     return max(lanes, min(PANEL, accumulators * lanes // rows))
-
-
-class _Frame:
-    """One intrinsic's body under construction: its builder, arenas and vector type."""
-
-    def __init__(self, context: Any, builder: Any, signature: Any, lanes: int) -> None:
-        self.builder = builder
-        self.vectors = Vectors(builder, lanes)
-        self._context = context
-        self._signature = signature
-
-    def data(self, args: Sequence[Any], index: int) -> Any:
-        """The data pointer of an array argument."""
-        array = self._context.make_array(self._signature.args[index])
-        return array(self._context, self.builder, args[index]).data
-
-    def load(self, base: Any, offset: Any) -> Any:
-        """A vector."""
-        pointer = self.builder.gep(base, [offset])
-        pointer = self.builder.bitcast(pointer, self.vectors.type.as_pointer())
-        return self.builder.load(pointer, align=4)
-
-    def store(self, value: Any, base: Any, offset: Any) -> None:
-        pointer = self.builder.gep(base, [offset])
-        pointer = self.builder.bitcast(pointer, self.vectors.type.as_pointer())
-        self.builder.store(value, pointer, align=4)
-
-    def splat(self, base: Any, offset: Any) -> Any:
-        """One value in every lane."""
-        return self.vectors.splat(self.builder.load(self.builder.gep(base, [offset]), align=4))
-
-    def offset(self, start: Any, count: Any, stride: Any = 1) -> Any:
-        """``start + count * stride``."""
-        count, stride = (_INT(v) if isinstance(v, int) else v for v in (count, stride))
-        return self.builder.add(start, self.builder.mul(count, stride))
-
-    @contextmanager
-    def each_vector(self, count: Any) -> Iterator[Any]:
-        """A loop over ``count`` values, a vector at a time."""
-        zero, step = _INT(0), _INT(self.vectors.lanes)
-        with cgutils.for_range_slice(self.builder, zero, count, step, inc=True) as (index, _):
-            yield index
 
 
 def _product(rows: int) -> Any:
@@ -88,58 +36,58 @@ def _product(rows: int) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
         lanes = signature.args[0].lanes
-        frame = _Frame(context, builder, signature, lanes)
-        weights, state = frame.data(args, 1), frame.data(args, 2)
+        body = Body(context, builder, signature, lanes)
+        weights, state = body.data(args, 1), body.data(args, 2)
         width, inputs, x_at, x_stride, weight_at, start_at, start_stride, out_at, out_stride = args[
             3:
         ]
 
         def tile(first: Any, columns: range) -> None:
             starts = [
-                frame.load(state, frame.offset(at, row, start_stride))
+                body.load(state, body.offset(at, row, start_stride))
                 for row in range(rows)
-                for at in (frame.offset(builder.add(start_at, first), c) for c in columns)
+                for at in (body.offset(builder.add(start_at, first), c) for c in columns)
             ]
-            x_rows = [frame.offset(x_at, row, x_stride) for row in range(rows)]
+            x_rows = [body.offset(x_at, row, x_stride) for row in range(rows)]
             before = builder.block
-            body = builder.append_basic_block("product")
+            loop = builder.append_basic_block("product")
             after = builder.append_basic_block("product.end")
             # A product has at least one input, so the loop tests its end only.
-            builder.branch(body)
-            builder.position_at_end(body)
-            index = builder.phi(_INT)
-            at = builder.phi(_INT)
-            sums = [builder.phi(frame.vectors.type) for _ in starts]
-            index.add_incoming(_INT(0), before)
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            index = builder.phi(INT)
+            at = builder.phi(INT)
+            sums = [builder.phi(body.vectors.type) for _ in starts]
+            index.add_incoming(INT(0), before)
             at.add_incoming(first_weight, before)
             for total, start in zip(sums, starts, strict=True):
                 total.add_incoming(start, before)
-            matrix_row = [frame.load(weights, frame.offset(at, column)) for column in columns]
+            matrix_row = [body.load(weights, body.offset(at, column)) for column in columns]
             results = []
             for row in range(rows):
-                value = frame.splat(state, builder.add(x_rows[row], index))
+                value = body.splat(state, builder.add(x_rows[row], index))
                 for vector, total in zip(matrix_row, sums[row * len(columns) :], strict=False):
-                    results.append(frame.vectors.multiply_add(value, vector, total))
+                    results.append(body.vectors.multiply_add(value, vector, total))
             for total, result in zip(sums, results, strict=True):
-                total.add_incoming(result, body)
-            next_index = builder.add(index, _INT(1))
-            index.add_incoming(next_index, body)
-            at.add_incoming(builder.add(at, width), body)
-            builder.cbranch(builder.icmp_signed("<", next_index, inputs), body, after)
+                total.add_incoming(result, loop)
+            next_index = builder.add(index, INT(1))
+            index.add_incoming(next_index, loop)
+            at.add_incoming(builder.add(at, width), loop)
+            builder.cbranch(builder.icmp_signed("<", next_index, inputs), loop, after)
             builder.position_at_end(after)
             remaining = iter(results)
             for row in range(rows):
-                row_at = frame.offset(builder.add(out_at, first), row, out_stride)
+                row_at = body.offset(builder.add(out_at, first), row, out_stride)
                 for column in columns:
-                    frame.store(next(remaining), state, frame.offset(row_at, column))
+                    body.store(next(remaining), state, body.offset(row_at, column))
 
         wide = tile_columns(lanes, rows)
-        whole = builder.and_(width, _INT(-wide))
-        with cgutils.for_range_slice(builder, _INT(0), whole, _INT(wide), inc=True) as (first, _):
+        whole = builder.and_(width, INT(-wide))
+        with cgutils.for_range_slice(builder, INT(0), whole, INT(wide), inc=True) as (first, _):
             first_weight = builder.add(weight_at, first)
             tile(first, range(0, wide, lanes))
         if wide > ALIGN:
-            step = _INT(ALIGN)
+            step = INT(ALIGN)
             with cgutils.for_range_slice(builder, whole, width, step, inc=True) as (first, _):
                 first_weight = builder.add(weight_at, first)
                 tile(first, range(0, ALIGN, lanes))
@@ -168,14 +116,14 @@ def quantize(
     """Round ``state[source:] * scale`` to 16-bit integers, packed two a value from ``out`` on."""
 
     def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        frame = _Frame(context, builder, signature, signature.args[0].lanes)
-        v = frame.vectors
-        state = frame.data(args, 1)
+        body = Body(context, builder, signature, signature.args[0].lanes)
+        v = body.vectors
+        state = body.data(args, 1)
         shorts = builder.bitcast(builder.gep(state, [args[2]]), ir.IntType(16).as_pointer())
         factor = v.splat(builder.fptrunc(args[5], ir.FloatType()))
         half = ir.VectorType(ir.IntType(16), v.lanes)
-        with frame.each_vector(args[4]) as index:
-            value = frame.load(state, builder.add(args[3], index))
+        with body.each_vector(args[4]) as index:
+            value = body.load(state, builder.add(args[3], index))
             # Adding 1.5 * 2**23 rounds to an integer in the low bits.
             rounded = v.multiply_add(value, factor, v.constant(12582912.0))
             whole = builder.bitcast(rounded, ir.VectorType(ir.IntType(32), v.lanes))
@@ -199,8 +147,8 @@ def product_int8(
 
     def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
         lanes = signature.args[0].lanes
-        frame = _Frame(context, builder, signature, lanes)
-        weights, state = frame.data(args, 1), frame.data(args, 2)
+        body = Body(context, builder, signature, lanes)
+        weights, state = body.data(args, 1), body.data(args, 2)
         width, pairs, x, weight, scales, start, out = args[3:]
         pair_bytes = ir.VectorType(ir.IntType(8), 2 * lanes)
         shorts = ir.VectorType(ir.IntType(16), 2 * lanes)
@@ -210,12 +158,12 @@ def product_int8(
 
         def tile(first: Any, columns: range) -> None:
             before = builder.block
-            body = builder.append_basic_block("product")
+            loop = builder.append_basic_block("product")
             after = builder.append_basic_block("product.end")
-            builder.branch(body)
-            builder.position_at_end(body)
-            index = builder.phi(_INT)
-            index.add_incoming(_INT(0), before)
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            index = builder.phi(INT)
+            index.add_incoming(INT(0), before)
             sums = [builder.phi(sums_type) for _ in columns]
             word = builder.load(builder.gep(words, [index]), align=4)
             undefined = ir.Constant(sums_type, ir.Undefined)
@@ -225,31 +173,31 @@ def product_int8(
             row = builder.add(builder.mul(index, width), first)
             results = []
             for total, column in zip(sums, columns, strict=True):
-                at = builder.mul(builder.add(row, _INT(column)), _INT(2))
+                at = builder.mul(builder.add(row, INT(column)), INT(2))
                 place = builder.bitcast(builder.gep(matrix, [at]), pair_bytes.as_pointer())
                 values = builder.sext(builder.load(place, align=1), shorts)
                 results.append(builder.add(total, _pair_sums(builder, pair, values, lanes)))
             for total, result in zip(sums, results, strict=True):
                 total.add_incoming(ir.Constant(sums_type, [0] * lanes), before)
-                total.add_incoming(result, body)
-            following = builder.add(index, _INT(1))
-            index.add_incoming(following, body)
-            builder.cbranch(builder.icmp_signed("<", following, pairs), body, after)
+                total.add_incoming(result, loop)
+            following = builder.add(index, INT(1))
+            index.add_incoming(following, loop)
+            builder.cbranch(builder.icmp_signed("<", following, pairs), loop, after)
             builder.position_at_end(after)
             for result, column in zip(results, columns, strict=True):
-                at = builder.add(first, _INT(column))
-                scale = frame.load(weights, builder.add(scales, at))
-                total = builder.sitofp(result, frame.vectors.type)
-                begin = frame.load(state, builder.add(start, at))
-                value = frame.vectors.multiply_add(total, scale, begin)
-                frame.store(value, state, builder.add(out, at))
+                at = builder.add(first, INT(column))
+                scale = body.load(weights, builder.add(scales, at))
+                total = builder.sitofp(result, body.vectors.type)
+                begin = body.load(state, builder.add(start, at))
+                value = body.vectors.multiply_add(total, scale, begin)
+                body.store(value, state, builder.add(out, at))
 
         wide = tile_columns(lanes, 1)
-        whole = builder.and_(width, _INT(-wide))
-        with cgutils.for_range_slice(builder, _INT(0), whole, _INT(wide), inc=True) as (first, _):
+        whole = builder.and_(width, INT(-wide))
+        with cgutils.for_range_slice(builder, INT(0), whole, INT(wide), inc=True) as (first, _):
             tile(first, range(0, wide, lanes))
         if wide > ALIGN:
-            step = _INT(ALIGN)
+            step = INT(ALIGN)
             with cgutils.for_range_slice(builder, whole, width, step, inc=True) as (first, _):
                 tile(first, range(0, ALIGN, lanes))
         return context.get_dummy_value()
@@ -281,11 +229,11 @@ def _in_place(formula: Callable[[Vectors, Any], Any]) -> Any:
     """``arena[at : at + count] = formula(arena[at : at + count])``."""
 
     def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        frame = _Frame(context, builder, signature, signature.args[0].lanes)
-        arena = frame.data(args, 1)
-        with frame.each_vector(args[3]) as index:
+        body = Body(context, builder, signature, signature.args[0].lanes)
+        arena = body.data(args, 1)
+        with body.each_vector(args[3]) as index:
             offset = builder.add(args[2], index)
-            frame.store(formula(frame.vectors, frame.load(arena, offset)), arena, offset)
+            body.store(formula(body.vectors, body.load(arena, offset)), arena, offset)
         return context.get_dummy_value()
 
     @kernel
@@ -314,14 +262,14 @@ def exponentials(
     """``arena[at:] = exp((arena[at:] - highest) * scale)``; ``count`` divides by `ALIGN`."""
 
     def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        frame = _Frame(context, builder, signature, signature.args[0].lanes)
-        base = frame.data(args, 1)
-        most, factor = frame.vectors.splat(args[4]), frame.vectors.splat(args[5])
-        with frame.each_vector(args[3]) as index:
+        body = Body(context, builder, signature, signature.args[0].lanes)
+        base = body.data(args, 1)
+        most, factor = body.vectors.splat(args[4]), body.vectors.splat(args[5])
+        with body.each_vector(args[3]) as index:
             offset = builder.add(args[2], index)
-            below = builder.fsub(frame.load(base, offset), most)
-            value = exp(frame.vectors, builder.fmul(below, factor))
-            frame.store(value, base, offset)
+            below = builder.fsub(body.load(base, offset), most)
+            value = exp(body.vectors, builder.fmul(below, factor))
+            body.store(value, base, offset)
         return context.get_dummy_value()
 
     return types.void(
@@ -334,11 +282,11 @@ def add(typing: Any, processor: Any, arena: Any, out: Any, a: Any, b: Any, count
     """``arena[out:] = arena[a:] + arena[b:]`` over ``count`` values."""
 
     def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        frame = _Frame(context, builder, signature, signature.args[0].lanes)
-        base = frame.data(args, 1)
-        with frame.each_vector(args[5]) as index:
-            left, right = (frame.load(base, builder.add(args[i], index)) for i in (3, 4))
-            frame.store(builder.fadd(left, right), base, builder.add(args[2], index))
+        body = Body(context, builder, signature, signature.args[0].lanes)
+        base = body.data(args, 1)
+        with body.each_vector(args[5]) as index:
+            left, right = (body.load(base, builder.add(args[i], index)) for i in (3, 4))
+            body.store(builder.fadd(left, right), base, builder.add(args[2], index))
         return context.get_dummy_value()
 
     return types.void(processor, arena, *[types.int64] * 4), code
@@ -349,39 +297,11 @@ def copy(typing: Any, processor: Any, arena: Any, out: Any, source: Any, count: 
     """``arena[out:] = arena[source:]`` over ``count`` values."""
 
     def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        frame = _Frame(context, builder, signature, signature.args[0].lanes)
-        base = frame.data(args, 1)
-        with frame.each_vector(args[4]) as index:
-            value = frame.load(base, builder.add(args[3], index))
-            frame.store(value, base, builder.add(args[2], index))
+        body = Body(context, builder, signature, signature.args[0].lanes)
+        base = body.data(args, 1)
+        with body.each_vector(args[4]) as index:
+            value = body.load(base, builder.add(args[3], index))
+            body.store(value, base, builder.add(args[2], index))
         return context.get_dummy_value()
 
     return types.void(processor, arena, *[types.int64] * 3), code
-
-
-@kernel
-def lstm_cell(
-    typing: Any, processor: Any, arena: Any, gates: Any, cell: Any, hidden: Any, units: Any
-) -> Any:
-    """One row of an LSTM's cell and hidden state from its gates i, f, g, o, ``units`` apart."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        frame = _Frame(context, builder, signature, signature.args[0].lanes)
-        base = frame.data(args, 1)
-        _, _, gates_at, cell_at, hidden_at, units = args
-        tanh, sigmoid = FORMULAS["tanh"], FORMULAS["sigmoid"]
-        v = frame.vectors
-        with frame.each_vector(units) as index:
-            i, f, g, o = (
-                frame.load(base, builder.add(frame.offset(gates_at, gate, units), index))
-                for gate in range(4)
-            )
-            cell_offset = builder.add(cell_at, index)
-            kept = builder.fmul(sigmoid(v, f), frame.load(base, cell_offset))
-            state = v.multiply_add(sigmoid(v, i), tanh(v, g), kept)
-            frame.store(state, base, cell_offset)
-            output = builder.fmul(sigmoid(v, o), tanh(v, state))
-            frame.store(output, base, builder.add(hidden_at, index))
-        return context.get_dummy_value()
-
-    return types.void(processor, arena, *[types.int64] * 4), code
