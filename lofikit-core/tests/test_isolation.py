@@ -20,10 +20,10 @@ import pytest
 
 from lofikit import isolation
 from lofikit.audio import Audio, read
-from lofikit.collection import separate
 from lofikit.errors import IsolationError, LofikitError, WorkerError
 from lofikit.isolation import Worker, find_uv
 from lofikit.library import Library
+from lofikit.separation import separate
 from lofikit.separators.base import Separator
 from lofikit.sources.base import ClipData
 
@@ -359,14 +359,14 @@ def test_a_worker_killed_at_random_moments_loses_nothing(tmp_path: Path, library
         killer = threading.Thread(target=kill)
         killer.start()
         try:
-            done = separate(library, separator, "test/halves")
+            done = separate(library, separator, "halves")
         finally:
             over.set()
             killer.join()
         assert len(done.added) + len(done.failed) == 20
         assert all("died twice" in reason for _, reason in done.failed)
         _check_stems(library)
-        again = separate(Library(library.path), separator, "test/halves")
+        again = separate(Library(library.path), separator, "halves")
         assert (len(again.added), again.known) == (len(done.failed), len(done.added))
     assert kills >= 5
     _check_stems(library)
@@ -388,12 +388,12 @@ def test_a_full_disk_stops_a_separation_and_leaves_no_half_stem(
         try:
             resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
             with pytest.raises((LofikitError, OSError)):
-                separate(library, separator, "test/halves")
+                separate(library, separator, "halves")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
             signal.signal(signal.SIGXFSZ, handler)
         _check_stems(library)
-        assert not separate(Library(library.path), separator, "test/halves").failed
+        assert not separate(Library(library.path), separator, "halves").failed
     _check_stems(library)
 
 

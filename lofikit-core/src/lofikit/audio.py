@@ -52,6 +52,11 @@ class Audio:
         """Returns the mean of the channels, shape (samples,)."""
         return np.asarray(self.samples.mean(axis=0, dtype=np.float32))
 
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yields views of shape (channels, n), so that a memory map is not read as a whole."""
+        for start in range(0, self.samples.shape[1], BLOCK):
+            yield self.samples[:, start : start + BLOCK]
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -412,14 +417,26 @@ def check_format(path: Path) -> None:
         )
 
 
-def write(path: Path, audio: Audio, subtype: str = "") -> None:
-    """Writes a file in one go, by way of a temporary one, so that no half file is ever seen."""
-    if not np.isfinite(audio.samples).all():
-        raise AudioError(f"{path.name}: holds NaN or infinity, and is not written")
+def write(path: Path, audio: Audio, subtype: str = "", gain: float = 1.0) -> None:
+    """Writes a file in one go, by way of a temporary one, so that no half file is ever seen.
+
+    Args:
+        path: The file; its suffix names the format.
+        audio: What is written.
+        subtype: libsndfile's name of the sample format, to write other than 16 bits.
+        gain: Factor on the samples.
+
+    Raises:
+        AudioError: If a sample is NaN or infinite.
+        OutputError: If the file cannot be written.
+    """
     partial = path.with_name(f".partial-{path.name}")
     try:
         with Writer(partial, audio.rate, audio.samples.shape[0], subtype) as writer:
-            writer.write(audio.samples)
+            for block in audio.blocks():
+                if not np.isfinite(block).all():
+                    raise AudioError(f"{path.name}: holds NaN or infinity, and is not written")
+                writer.write(block * np.float32(gain))
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

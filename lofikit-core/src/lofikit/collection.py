@@ -1,14 +1,13 @@
-"""Collecting clips from a source, and separating them, one bad clip never stopping the rest."""
+"""Collecting clips from a source, one bad clip never stopping the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from lofikit.audio import quiet_decoders, read
-from lofikit.errors import AudioError, IsolationError, LofikitError, OutputError
+from lofikit.audio import quiet_decoders
+from lofikit.errors import AudioError, LofikitError
 from lofikit.library import Library
-from lofikit.separators.base import Separator
 from lofikit.sources.base import ClipFailure, Source
 
 Progress = Callable[[str], None]
@@ -76,46 +75,6 @@ def known_keys(source: Source, name: str, library: Library) -> frozenset[str]:
     scope = f"{source.scope}/" if source.scope else ""
     keys = library.known_keys(name)
     return frozenset(key.removeprefix(scope) for key in keys if key.startswith(scope))
-
-
-def separate(
-    library: Library, separator: Separator, name: str, progress: Progress = lambda _: None
-) -> Report:
-    """Makes the stems of every clip that lacks them.
-
-    Args:
-        library: Holds the clips, and takes the stems beside them.
-        separator: Takes a clip apart.
-        name: The separator's full name; stems are named by its part after the slash.
-        progress: Called as each clip is done with.
-
-    Returns:
-        What became of each clip.
-
-    Raises:
-        IsolationError: If the separator's worker cannot be started.
-        OutputError: If stems cannot be written; those of earlier clips are kept.
-    """
-    short = name.split("/")[1]
-    wanted = [f"{short}/{stem}" for stem in separator.stems]
-    report = Report()
-    with quiet_decoders():
-        for clip in library.clips:
-            if set(wanted) <= set(library.stems(clip)):
-                report.known += 1
-            else:
-                try:
-                    stems = separator.separate(read(library.path / clip.file))
-                    for stem in wanted:
-                        library.add_stem(clip, stem, stems[stem.partition("/")[2]])
-                except (IsolationError, OutputError):
-                    raise  # a missing environment or a full disk would fail every clip alike
-                except LofikitError as error:
-                    report.failed.append((clip.name, error.message))
-                else:
-                    report.added.append(clip.name)
-            progress(clip.name)
-    return report
 
 
 def _without_name(error: LofikitError) -> str:

@@ -110,6 +110,7 @@ class Library:
         self._keys: dict[tuple[str, str], str] = {}
         self._stems: dict[str, dict[str, float]] = {}
         self._silence: dict[tuple[str, str], float] = {}
+        self._made_with: dict[tuple[str, str], dict[str, Any]] = {}
         self._read_to = 0
         if create:
             if path.is_dir() and not self._index.exists() and any(path.iterdir()):
@@ -153,6 +154,10 @@ class Library:
             for stem in stems:
                 counts[stem] = counts.get(stem, 0) + 1
         return dict(sorted(counts.items()))
+
+    def made_with(self, clip: Clip, stem: str) -> dict[str, Any] | None:
+        """Returns the options that a stem was made with, or ``None`` if they are not known."""
+        return self._made_with.get((clip.id, stem))
 
     def silent_share(self, stem: str) -> float | None:
         """Returns the share of a stem's time that is silent, or ``None`` if that is not known."""
@@ -258,20 +263,32 @@ class Library:
             finally:
                 partial.unlink(missing_ok=True)
 
-    def add_stem(self, clip: Clip, stem: str, audio: Audio) -> None:
-        """Stores a stem of a clip, named ``separator/stem``, as FLAC of 16 bits."""
+    def add_stem(
+        self, clip: Clip, stem: str, audio: Audio, made_with: dict[str, Any] | None = None
+    ) -> None:
+        """Stores a stem of a clip as FLAC of 16 bits.
+
+        Args:
+            clip: The clip.
+            stem: The stem's name, ``separator/stem``.
+            audio: The stem; it may be a memory map, and is then not read as a whole.
+            made_with: The separator's options, if they are known.
+        """
         with self._lock():
             self._refresh()
-            self._write_stem(clip, stem, audio)
+            self._write_stem(clip, stem, audio, made_with)
 
-    def _write_stem(self, clip: Clip, stem: str, audio: Audio) -> None:
+    def _write_stem(
+        self, clip: Clip, stem: str, audio: Audio, made_with: dict[str, Any] | None = None
+    ) -> None:
         check_stem_name(stem)
-        peak = float(abs(audio.samples).max()) if audio.samples.size else 0.0
+        peak = max((float(abs(block).max()) for block in audio.blocks()), default=0.0)
         file = self.path / "stems" / stem / f"{clip.id}.flac"
         file.parent.mkdir(parents=True, exist_ok=True)
-        write(file, Audio(audio.samples / max(1.0, peak), audio.rate))
+        write(file, audio, gain=1.0 / max(1.0, peak))
         silent = round(silent_share(audio.samples, audio.rate), 4)
-        self._append({"stem": stem, "clip": clip.id, "peak": round(peak, 6), "silent": silent})
+        record = {"stem": stem, "clip": clip.id, "peak": round(peak, 6), "silent": silent}
+        self._append(record if made_with is None else {**record, "made_with": made_with})
 
     def _lock(self) -> FileLock:
         return FileLock(self.path / ".lock")
@@ -308,6 +325,8 @@ class Library:
             self._stems.setdefault(record["clip"], {})[record["stem"]] = record["peak"]
             if "silent" in record:
                 self._silence[record["clip"], record["stem"]] = record["silent"]
+            if "made_with" in record:
+                self._made_with[record["clip"], record["stem"]] = record["made_with"]
         elif "alias" in record:
             self._keys[record["source"], record["key"]] = record["alias"]
         else:

@@ -37,14 +37,16 @@ class SpleeterConfig(Options):
         "Segments of 11.9 s that are worked on at a time; fewer take less memory.",
         ge=1,
         le=64,
+        machine=True,
     )
     mirror: str = option(
         "",
         "Address that has deezer/spleeter's releases in place of https://github.com; without it "
         "the environment variable GITHUB_HOST is used, as spleeter does.",
+        machine=True,
     )
     weights: str | None = option(
-        None, "Folder with a checkpoint, in place of the one in the user's cache."
+        None, "Folder with a checkpoint, in place of the one in the user's cache.", machine=True
     )
     unverified: bool = option(
         False, "Use weights that are not Deezer's, such as those of a training of yours."

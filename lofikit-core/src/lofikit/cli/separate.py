@@ -30,20 +30,27 @@ def _choose(args: list[str]) -> Chosen:
     required=True,
     help="The separator, for example hpss.",
 )
+@click.option(
+    "--as",
+    "label",
+    metavar="NAME",
+    help="Name the stems NAME/stem; without it they bear the separator's name.",
+)
 @click.pass_context
-def command(ctx: click.Context, library: Path, separator: str) -> int:
+def command(ctx: click.Context, library: Path, separator: str, label: str | None) -> int:
     """Take the clips of a library apart into stems.
 
     Clips that have their stems are passed over, so a separation that was stopped goes on. A stem
     is then a data set: lofikit train LIBRARY --stem hpss/percussive.
     """
     from lofikit.cli.display import progress, report
-    from lofikit.collection import separate
     from lofikit.library import Library
+    from lofikit.separation import separate
 
     found = Library(library)
     component, config = build_chosen(ctx, "separator")
     with closing(load_class(component.target)(config)) as made, progress() as bar:
         task = bar.add_task("separating", total=len(found.clips))
-        done = separate(found, made, component.name, lambda _: bar.advance(task))
+        name = label or component.name.partition("/")[2]
+        done = separate(found, made, name, lambda _: bar.advance(task))
     return report(done, "clips separated", library)
