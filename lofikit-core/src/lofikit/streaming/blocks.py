@@ -11,13 +11,13 @@ from lofikit.streaming.arena import aligned_zeros, padded
 from lofikit.streaming.engine import EngineStream, Frames, checked_frames, first_frames
 from lofikit.streaming.frames import each, split
 from lofikit.streaming.network import LSTM, EncoderDecoder, FloatArray, Input
-from lofikit.streaming.processor import Processor, this_processor
-from lofikit.streaming.program import (
+from lofikit.streaming.operations import (
     ACTIVATION_CODES,
     LSTM_CELL,
     Packer,
     spread_gates,
 )
+from lofikit.streaming.processor import Processor, this_processor
 from lofikit.streaming.sampling import draw_frames, stream_keys
 from lofikit.streaming.stepping import run
 

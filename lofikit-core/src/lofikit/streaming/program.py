@@ -14,12 +14,14 @@ far ahead they are computed, so the sums do not depend on the number of streams.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lofikit.streaming.arena import Arena, padded
+from lofikit.streaming.arena import padded
 from lofikit.streaming.network import (
     GRU,
     LSTM,
@@ -27,72 +29,22 @@ from lofikit.streaming.network import (
     Conv,
     Dense,
     FloatArray,
+    Layer,
     Network,
     ResidualBlock,
+)
+from lofikit.streaming.operations import (
+    ACTIVATION_CODES,
+    GRU_CELL,
+    LSTM_CELL,
+    PRODUCT,
+    RESIDUAL,
+    Packer,
+    spread_gates,
 )
 
 LOOK_AHEAD_ROWS = 64
 """Rows (frames x streams) of a product computed ahead, at most: its operands stay in cache."""
-
-PRODUCT, RESIDUAL, LSTM_CELL, PRODUCT_INT8, GRU_CELL = range(5)
-"""Kinds of operation."""
-
-ACTIVATION_CODES: dict[str, int] = {
-    "linear": 0,
-    "tanh": 1,
-    "relu": 2,
-    "sigmoid": 3,
-    "elu": 4,
-    "selu": 5,
-    "gelu": 6,
-    "gelu_tanh": 7,
-    "swish": 8,
-    "silu": 8,
-    "softplus": 9,
-    "leaky_relu": 10,
-}
-
-OPERATION = np.dtype(
-    [
-        (name, np.int64)
-        for name in (
-            "kind",
-            "ahead",  # frames computed at once, a power of two: done when the clock divides by it
-            "columns",  # padded values a row that come out
-            # PRODUCT: out = start + source @ weight, tap by tap
-            "source",  # rows that go in: a ring of frames, or one frame
-            "source_frames",  # frames in it, a power of two
-            "source_stride",
-            "inputs",  # values a row that are read
-            "delay",  # frames from the oldest tap to the first output
-            "dilation",
-            "taps",
-            "weight",  # in the weights: the oldest tap's packed matrix
-            "start",  # what is added to: a ring of sums, or the bias
-            "start_frames",  # frames in it, a power of two; 0 for a bias
-            "out",
-            "out_frames",  # frames in it, a power of two
-            "keep",  # ring of past frames that the source is copied to, or -1
-            "keep_frames",
-            # PRODUCT_INT8: as PRODUCT with one tap, the source rounded to 16 bits first
-            "range",  # what 1 becomes
-            "rounded",  # the rounded row
-            "scales",  # in the weights: a factor a column
-            # RESIDUAL: skip += branch; out = source + branch
-            "branch",
-            "skip",  # the sum of the skips, or -1
-            "skip_starts",  # 1 where the sum starts here
-            # LSTM_CELL: gates in source, hidden state in out
-            "cell",
-            # GRU_CELL: gates in source, those of the hidden state, which is in out, here
-            "hidden_gates",
-            # Applied to out, one after the other
-            "activation",
-            "second_activation",
-        )
-    ]
-)
-"""One row of a program; places are offsets in the state, in float32 values."""
 
 
 @dataclass(frozen=True)
@@ -132,78 +84,6 @@ def pack(network: Network, streams: int, *, int8: bool = False) -> Program:
     return _NetworkPacker(network, streams, int8=int8).program
 
 
-class Packer:
-    """Lays out operations one by one, for ``streams`` streams stepped together."""
-
-    def __init__(self, streams: int) -> None:
-        self.streams = streams
-        self.state = Arena()
-        self.weights = Arena()
-        self._rows: list[dict[str, int]] = []
-
-    def frames(self, width: int, frames: int = 1) -> int:
-        """Reserve rows of the state for a number of frames of every stream."""
-        return self.state.reserve(frames * self.streams * padded(width))
-
-    def add(self, kind: int, **fields: int) -> None:
-        """Append an operation; see `OPERATION`."""
-        row = {"ahead": 1, "source_frames": 1, "out_frames": 1, "taps": 1, "keep": -1, "skip": -1}
-        self._rows.append({"kind": kind, **row, **fields})
-
-    def affine(self, weight: FloatArray, source: int, out: int = -1, **fields: int) -> int:
-        """Append a product with one matrix (in, out), by default of the newest frame."""
-        inputs, columns = weight.shape
-        if out < 0:
-            out = self.frames(columns)
-        self.add(
-            PRODUCT,
-            source=source,
-            source_stride=padded(inputs),
-            inputs=inputs,
-            columns=padded(columns),
-            weight=self.weights.matrix(weight),
-            out=out,
-            **fields,
-        )
-        return out
-
-    def recurrent(
-        self, weight: FloatArray, source: int, out: int = -1, *, int8: bool, **fields: int
-    ) -> int:
-        """Append a product of values within [-1, 1], an LSTM's hidden state, or its int8 form."""
-        if not int8:
-            return self.affine(weight, source, out, **fields)
-        inputs, columns = weight.shape
-        # Sums of `inputs` products must fit in 31 bits, and a rounded value in 15.
-        most = min(32767, (2**31 - 1) // (127 * inputs))
-        matrix, scales = self.weights.int8_matrix(weight, most)
-        if out < 0:
-            out = self.frames(columns)
-        self.add(
-            PRODUCT_INT8,
-            source=source,
-            source_stride=padded(inputs),
-            inputs=inputs,
-            columns=padded(columns),
-            weight=matrix,
-            scales=scales,
-            range=most,
-            rounded=self.state.reserve(padded(inputs)),
-            out=out,
-            **fields,
-        )
-        return out
-
-    def cut(self) -> npt.NDArray[np.void]:
-        """The operations added since the last cut."""
-        operations = np.zeros(len(self._rows), OPERATION)
-        for index, row in enumerate(self._rows):
-            for name, value in row.items():
-                operations[index][name] = value
-        self._rows = []
-        return operations
-
-
 class _NetworkPacker(Packer):
     def __init__(self, network: Network, streams: int, *, int8: bool) -> None:
         super().__init__(streams)
@@ -213,19 +93,15 @@ class _NetworkPacker(Packer):
         table = 0 if embedding is None or embedding.ndim == 2 else embedding[0].size
         width = network.input.output_width
         source = at = self.frames(width)
+        packers: dict[type[Layer], Callable[[Any, int], int]] = {
+            Conv: self._conv,
+            Dense: self._dense,
+            GRU: self._gru,
+            LSTM: self._lstm,
+            TCN: self._tcn,
+        }
         for layer in network.layers:
-            if isinstance(layer, TCN):
-                at = self._tcn(layer, at)
-            elif isinstance(layer, Conv):
-                at = self._conv(layer, at)
-            elif isinstance(layer, LSTM):
-                at = self._lstm(layer, at)
-            elif isinstance(layer, GRU):
-                at = self._gru(layer, at)
-            elif isinstance(layer, Dense):
-                at = self._dense(layer, at)
-            else:
-                raise TypeError(f"no operations are known for a layer {type(layer).__name__}.")
+            at = packers[type(layer)](layer, at)
         head = self._dense(network.head, at)
         self.program = Program(
             self.cut(), self.weights.filled(), self.state.filled(), source, head, rows, table
@@ -339,15 +215,6 @@ class _NetworkPacker(Packer):
             GRU_CELL, source=gates, hidden_gates=hidden_gates, out=hidden, columns=padded(units)
         )
         return hidden
-
-
-def spread_gates(matrix: FloatArray, gates: int) -> FloatArray:
-    """Pad each gate of (in, gates * units) to a multiple of `ALIGN` columns."""
-    inputs, columns = matrix.shape
-    units = columns // gates
-    wide = np.zeros((inputs, gates, padded(units)), np.float32)
-    wide[:, :, :units] = matrix.reshape(inputs, gates, units)
-    return wide.reshape(inputs, -1)
 
 
 def _look_ahead(kernel: int, dilation: int, streams: int) -> list[tuple[int, int, int]]:

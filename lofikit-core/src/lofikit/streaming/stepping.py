@@ -12,8 +12,8 @@ import numpy as np
 
 from lofikit.streaming import cells, vectors
 from lofikit.streaming.arena import PANEL, padded
+from lofikit.streaming.operations import GRU_CELL, PRODUCT, PRODUCT_INT8, RESIDUAL
 from lofikit.streaming.processor import compiled, inlined
-from lofikit.streaming.program import GRU_CELL, PRODUCT, PRODUCT_INT8, RESIDUAL
 from lofikit.streaming.sampling import draw_frame
 
 padded_width = inlined(padded)
@@ -53,7 +53,7 @@ def product(
 
 @inlined
 def activate(processor: Any, arena: Any, at: int, count: int, code: int) -> None:
-    """Apply the activation of a code (see `program.ACTIVATION_CODES`) in place."""
+    """Apply the activation of a code (see `operations.ACTIVATION_CODES`) in place."""
     if code == 0:
         return
     if code == 1:
