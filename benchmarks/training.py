@@ -98,10 +98,10 @@ def model_of(name: str, seed: int) -> Any:
     import torch
 
     from lofikit_torch.config import TorchTCNConfig
-    from lofikit_torch.models import TorchTCN
+    from lofikit_torch.models import TorchModel
 
     torch.set_num_threads(1)
-    return TorchTCN(TorchTCNConfig(window=WINDOW), spec, seed)
+    return TorchModel(TorchTCNConfig(window=WINDOW), spec, seed)
 
 
 def settings(seed: int) -> StepSettings:

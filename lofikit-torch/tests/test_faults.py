@@ -15,49 +15,49 @@ from lofikit.testing import losses, streams
 from lofikit.testing import models as suite
 from lofikit.testing.cases import CLASSES, REAL, ModelCase
 from lofikit_torch.config import TorchTCNConfig
-from lofikit_torch.models import TorchTCN
+from lofikit_torch.models import TorchModel
 
 
-class SeesTheFuture(TorchTCN):
+class SeesTheFuture(TorchModel):
     def forward(self, frames: Frames) -> Outputs:
         return super().forward(np.roll(frames, -1, axis=1))
 
 
-class DeclaresTooMuch(TorchTCN):
+class DeclaresTooMuch(TorchModel):
     @property
     def receptive_field(self) -> int:
         return super().receptive_field + 1
 
 
-class DeclaresTooLittle(TorchTCN):
+class DeclaresTooLittle(TorchModel):
     @property
     def receptive_field(self) -> int:
         return super().receptive_field - 1
 
 
-class DependsOnTheClock(TorchTCN):
+class DependsOnTheClock(TorchModel):
     def train_step(self, frames: Frames, settings: StepSettings) -> Any:
         drawn = 1 + float(torch.rand(())) / 10
         return super().train_step(frames, StepSettings(learning_rate=0.01 * drawn))
 
 
-class DoesNotLearn(TorchTCN):
+class DoesNotLearn(TorchModel):
     def train_step(self, frames: Frames, settings: StepSettings) -> Any:
         return self.loss(frames, settings)
 
 
-class ReturnsTheLossAfter(TorchTCN):
+class ReturnsTheLossAfter(TorchModel):
     def train_step(self, frames: Frames, settings: StepSettings) -> Any:
         super().train_step(frames, settings)
         return self.loss(frames, settings)
 
 
-class LearnsWhenAsked(TorchTCN):
+class LearnsWhenAsked(TorchModel):
     def loss(self, frames: Frames, settings: StepSettings) -> float:
-        return float(TorchTCN.train_step(self, frames, settings))
+        return float(TorchModel.train_step(self, frames, settings))
 
 
-class WritesToFrames(TorchTCN):
+class WritesToFrames(TorchModel):
     def forward(self, frames: Frames) -> Outputs:
         outputs = super().forward(frames)
         if frames.flags.writeable:
@@ -65,33 +65,33 @@ class WritesToFrames(TorchTCN):
         return outputs
 
 
-class HandsOutItsMemory(TorchTCN):
+class HandsOutItsMemory(TorchModel):
     def state(self) -> State:
         state = super().state()
         state["weights/head.bias"] = self._weights["head.bias"].detach().numpy()
         return state
 
 
-class ForgetsTheOptimiser(TorchTCN):
+class ForgetsTheOptimiser(TorchModel):
     def state(self) -> State:
         return {name: value for name, value in super().state().items() if "weights/" in name}
 
 
-class KeepsTheOptimiser(TorchTCN):
+class KeepsTheOptimiser(TorchModel):
     def load_state(self, state: State) -> None:
         before = self._optimiser, self._optimiser_name
         super().load_state(state)
         self._optimiser, self._optimiser_name = before
 
 
-class AcceptsAnyLoss(TorchTCN):
+class AcceptsAnyLoss(TorchModel):
     def check_settings(self, settings: StepSettings) -> None: ...
 
 
 class WrappedStream(Stream):
     def __init__(self, model: Model, batch: int, sampling: Sampling, seed: int) -> None:
         self.model = model
-        self.inner = TorchTCN.stream(model, batch, sampling, seed)
+        self.inner = TorchModel.stream(model, batch, sampling, seed)
 
     def prime(self, frames: Frames) -> Outputs:
         return self.inner.prime(frames)
@@ -126,15 +126,15 @@ class FollowsTheWeights(WrappedStream):
         return self.model.forward(frames)
 
 
-def streaming(kind: type[WrappedStream]) -> type[TorchTCN]:
-    class Model(TorchTCN):
+def streaming(kind: type[WrappedStream]) -> type[TorchModel]:
+    class Model(TorchModel):
         def stream(self, batch: int, sampling: Sampling, seed: int) -> Stream:
             return kind(self, batch, sampling, seed)
 
     return Model
 
 
-class IgnoresTheSeed(TorchTCN):
+class IgnoresTheSeed(TorchModel):
     def stream(self, batch: int, sampling: Sampling, seed: int) -> Stream:
         return super().stream(batch, sampling, 0)
 
@@ -155,7 +155,7 @@ class IgnoresTheSeed(TorchTCN):
         (ForgetsTheOptimiser, suite.check_resuming, "resumed and uninterrupted"),
         (KeepsTheOptimiser, suite.check_weights_alone, "from weights alone"),
         (AcceptsAnyLoss, losses.check_losses_are_refused, "is accepted"),
-        (TorchTCN, suite.check_spec_is_refused, "cannot take are accepted"),
+        (TorchModel, suite.check_spec_is_refused, "cannot take are accepted"),
         (streaming(ForgetsBetweenCalls), streams.check_stream_equals_forward, "of a stream and"),
         (streaming(FeedsBackSomethingElse), streams.check_generation_feeds_back, "generated and"),
         (streaming(DropsAFrameAtEachCall), streams.check_stream_cuts, "other pieces"),
@@ -164,7 +164,7 @@ class IgnoresTheSeed(TorchTCN):
     ],
 )
 def test_a_fault_is_found_and_named(
-    model: type[TorchTCN], check: Callable[[ModelCase], None], says: str
+    model: type[TorchModel], check: Callable[[ModelCase], None], says: str
 ) -> None:
     with pytest.raises(AssertionError, match=says):
         check(case_of(model, REAL))
@@ -175,7 +175,7 @@ def test_draws_that_ignore_the_seed_are_found() -> None:
         streams.check_stream_cuts(case_of(IgnoresTheSeed, CLASSES))
 
 
-def case_of(model: type[TorchTCN], spec: Any) -> ModelCase:
+def case_of(model: type[TorchModel], spec: Any) -> ModelCase:
     class Case(ModelCase):
         def build(self, seed: int = 0, **options: Any) -> Model:
             return model(TorchTCNConfig(**{**self.options, **options}), self.spec, seed)

@@ -12,7 +12,7 @@ module. That module has one function::
                 kind="model",
                 name="torch/tcn",
                 summary="Temporal convolutional network (keras-tcn's block).",
-                target="lofikit_torch.tcn:TorchTCN",
+                target="lofikit_torch.models:TorchModel",
                 config="lofikit.models.configs:TCNConfig",
             )
         ]

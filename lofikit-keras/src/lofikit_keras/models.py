@@ -5,7 +5,6 @@ Training runs in one compiled function a step; streaming is in `lofikit_keras.st
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,8 @@ import numpy as np
 
 from lofikit.errors import RunError
 from lofikit.models import layers
-from lofikit.models.base import Model, Outputs, Sampling, State, StepSettings, Stream
+from lofikit.models.base import Outputs, Sampling, State, StepSettings, Stream
+from lofikit.models.network import NetworkModel
 from lofikit.representations.base import Frames, FrameSpec
 from lofikit_keras import networks
 from lofikit_keras.config import KerasLSTMConfig, KerasSeq2SeqConfig, KerasTCNConfig
@@ -26,7 +26,7 @@ _Step = tuple[tuple[Any, ...], Optimiser, dict[bool, Callable[..., Any]]]
 """What the settings were, the optimiser that they ask for, and the step without and with XLA."""
 
 
-class KerasModel(Model):
+class KerasModel(NetworkModel):
     """What the three models share. See :class:`lofikit.models.base.Model` for the interface."""
 
     config: Config
@@ -35,11 +35,10 @@ class KerasModel(Model):
 
     def __init__(self, config: Config, spec: FrameSpec, seed: int) -> None:
         super().__init__(config, spec, seed)
-        networks.check_spec(config, spec)
         set_threads(config.threads)
         self._device = place(config.device)
         with tf.device(self._device):
-            self._layers = networks.build(config, spec, layers.head_width(spec), config.precision)
+            self._layers = networks.build(config, spec, config.precision)
         self._assign(layers.initial_weights(config, spec, seed))
         # The step of the last settings, with its optimiser; and an optimiser's state that was
         # loaded and waits for the settings that go on with it.
@@ -56,19 +55,11 @@ class KerasModel(Model):
     def _dtype(self) -> Any:
         return tf.float32 if self.spec.levels is None else tf.int32
 
-    # The model as tensors: these four are traced, and run compiled.
+    # The model as tensors: these are traced, and run compiled.
 
-    @abstractmethod
     def _body(self, values: Any, training: bool) -> Any:
         """Runs the layers below the head on a history (batch, time, width)."""
-
-    @abstractmethod
-    def _examples(self, frames: Any) -> tuple[Any, Any]:
-        """Cuts chunks into inputs and targets."""
-
-    def _taught(self, values: Any) -> Any:
-        """Returns those of the body's outputs that have targets."""
-        return values
+        return self._layers.body(values, training=training)
 
     def _values(self, frames: Any) -> Any:
         """Returns frames as the first layer takes them (see `lofikit.streaming.network.Input`)."""
@@ -93,14 +84,14 @@ class KerasModel(Model):
     def _error(self, frames: Any, loss: Any, noise_seed: Any = None) -> Any:
         """Returns the mean loss of chunks; with a seed, under dropout and noise."""
         training = noise_seed is not None
-        inputs, targets = self._examples(frames)
-        values = self._values(inputs)
+        values = self._values(frames[:, self.inputs])
         if training and self.config.input_noise:
             values += tf.random.stateless_normal(
                 tf.shape(values), noise_seed, stddev=self.config.input_noise
             )
-        outputs = self._heads(self._taught(self._body(values, training=training)))
-        return loss(targets, outputs)
+        features = self._body(values, training=training)
+        outputs = self._heads(features[:, -1:] if self.last_only else features)
+        return loss(frames[:, self.targets], outputs)
 
     # Training.
 
@@ -247,93 +238,24 @@ class KerasModel(Model):
         self._loaded = {k: np.array(v) for k, v in state.items() if k.startswith("optimizer/")}
 
 
-class _CausalModel(KerasModel):
-    """A model that predicts the frame after each."""
-
-    config: KerasTCNConfig | KerasLSTMConfig
-
-    @property
-    def chunk(self) -> int:
-        """The window, and the frame after it."""
-        return self.config.window + 1
-
-    def _body(self, values: Any, training: bool) -> Any:
-        return self._layers.body(values, training=training)
-
-    def _examples(self, frames: Any) -> tuple[Any, Any]:
-        return frames[:, :-1], frames[:, 1:] if self.config.targets == "all" else frames[:, -1:]
-
-    def _taught(self, values: Any) -> Any:
-        return values if self.config.targets == "all" else values[:, -1:]
-
-
-class KerasTCN(_CausalModel):
+class KerasTCN(KerasModel):
     """``keras/tcn``: keras-tcn's TCN layer, and a dense head at each frame."""
 
-    config: KerasTCNConfig
     # Of 64 filters and 2 taps, one thread: 0.71 to 0.91 of the time at 1 to 4 chunks of 512,
     # and 1.3 to 1.4 at 8 to 32.
     _xla_frames = 2052
 
-    @property
-    def receptive_field(self) -> int:
-        """Past frames that a prediction depends on."""
-        return self.config.receptive_field
 
-    @property
-    def context(self) -> int:
-        """The receptive field: more frames change nothing."""
-        return self.config.receptive_field
-
-    def _examples(self, frames: Any) -> tuple[Any, Any]:
-        inputs, targets = super()._examples(frames)
-        if self.config.targets == "last":
-            # What lies before the receptive field of the only target has no part in it.
-            inputs = inputs[:, -self.config.receptive_field :]
-        return inputs, targets
-
-
-class KerasLSTM(_CausalModel):
+class KerasLSTM(KerasModel):
     """``keras/lstm``: Keras LSTM layers, and a dense head at each frame."""
-
-    config: KerasLSTMConfig
-
-    @property
-    def context(self) -> int:
-        """The window, the longest history that it has learned to read."""
-        return self.config.window
 
 
 class KerasSeq2Seq(KerasModel):
     """``keras/seq2seq``: an LSTM encodes a block of frames, another decodes the next."""
 
-    config: KerasSeq2SeqConfig
-
-    def __init__(self, config: KerasSeq2SeqConfig, spec: FrameSpec, seed: int) -> None:
-        self.block = config.block
-        super().__init__(config, spec, seed)
-
-    @property
-    def chunk(self) -> int:
-        """A block to read and a block to predict."""
-        return 2 * self.config.block
-
-    @property
-    def context(self) -> int:
-        """A block."""
-        return self.config.block
-
-    @property
-    def receptive_field(self) -> int:
-        """A block: nothing is carried from one to the next."""
-        return self.config.block
-
-    def _examples(self, frames: Any) -> tuple[Any, Any]:
-        return frames[:, : self.config.block], frames[:, self.config.block :]
-
     def _body(self, values: Any, training: bool) -> Any:
         shape = tf.shape(values)
         width = layers.input_width(self.config, self.spec)
-        blocks = tf.reshape(values, (-1, self.config.block, width))
-        decoded = self._layers.body(blocks, training=training)
-        return tf.reshape(decoded, (shape[0], shape[1], self.config.units))
+        blocks = tf.reshape(values, (-1, self.block, width))
+        decoded = super()._body(blocks, training)
+        return tf.reshape(decoded, (shape[0], shape[1], decoded.shape[-1]))

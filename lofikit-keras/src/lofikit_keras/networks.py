@@ -10,13 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from lofikit.errors import UnsupportedSpecError
 from lofikit.models.configs import CausalConfig, LSTMConfig, Seq2SeqConfig, TCNConfig
-from lofikit.models.layers import input_width, lstm_names
+from lofikit.models.families import family_of
+from lofikit.models.families.base import of_config
+from lofikit.models.families.lstm import layer_names
+from lofikit.models.layers import Config, head_width, input_width
+from lofikit.options import Options
 from lofikit.representations.base import FrameSpec
 from lofikit_keras.runtime import TCNLayer, keras
 
-Config = TCNConfig | LSTMConfig | Seq2SeqConfig
+_Body = tuple[Any, dict[str, Any]]
+"""The layers of a family as a Keras model, and its variables by their canonical names."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Layers:
     seeds: tuple[Any, ...]
 
 
-def build(config: Config, spec: FrameSpec, head_width: int, precision: str) -> Layers:
+def build(config: Config, spec: FrameSpec, precision: str) -> Layers:
     """Builds a model's layers; their weights are still to be set."""
     variables: dict[str, Any] = {}
     with _precision(precision):
@@ -50,15 +54,10 @@ def build(config: Config, spec: FrameSpec, head_width: int, precision: str) -> L
             embedding.build()
             variables["embedding"] = embedding.embeddings
         width = input_width(config, spec)
-        if isinstance(config, TCNConfig):
-            body, found, width = _tcn(config, width)
-        elif isinstance(config, LSTMConfig):
-            body, found, width = _lstm(config, width)
-        else:
-            body, found, width = _seq2seq(config, width)
+        body, found = of_config(_BODIES, config)(config, width)
         variables |= found
-    head = keras.layers.Dense(head_width, dtype="float32", name="head")
-    head.build((None, None, width))
+    head = keras.layers.Dense(head_width(spec), dtype="float32", name="head")
+    head.build((None, None, family_of(config).features(config)))
     variables |= {"head.weight": head.kernel, "head.bias": head.bias}
     seeds = tuple(v for v in body.non_trainable_variables if v.name == "seed_generator_state")
     return Layers(embedding, body, head, variables, seeds)
@@ -67,32 +66,6 @@ def build(config: Config, spec: FrameSpec, head_width: int, precision: str) -> L
 def canonical(name: str, value: np.ndarray) -> np.ndarray:
     """Returns a variable's array in core's layout, in which a matching convolution is dense."""
     return value[0] if name.endswith(".match.weight") else value
-
-
-def check_spec(config: Config, spec: FrameSpec) -> None:
-    """Refuses frames that the inputs cannot express, and options that would do nothing.
-
-    Raises:
-        UnsupportedSpecError: With what to change.
-    """
-    causal = isinstance(config, CausalConfig)
-    embedding = config.embedding if causal else 0
-    if spec.levels is None and embedding:
-        raise UnsupportedSpecError(
-            f"--model.embedding {embedding} is for classes, and these frames are real values",
-            "leave it out, or take classes: --representation mulaw",
-        )
-    if spec.levels is not None and not spec.ordinal and not embedding:
-        embed = "--model.embedding 16" if causal else "--model keras/tcn --model.embedding 16"
-        raise UnsupportedSpecError(
-            f"these {spec.levels} classes are in no order, so they cannot go in as numbers",
-            f"embed them: {embed}",
-        )
-    if embedding and config.input_noise:
-        raise UnsupportedSpecError(
-            "--model.input-noise is added to numbers, and these classes are embedded",
-            "leave out --model.input-noise or --model.embedding",
-        )
 
 
 @contextlib.contextmanager
@@ -113,7 +86,7 @@ def activation(name: str) -> str | Callable[[Any], Any]:
     return name
 
 
-def _tcn(config: TCNConfig, width: int) -> tuple[Any, dict[str, Any], int]:
+def _tcn(config: TCNConfig, width: int) -> _Body:
     inputs = keras.Input((None, width))
     layer = TCNLayer(
         nb_filters=config.filters,
@@ -136,22 +109,22 @@ def _tcn(config: TCNConfig, width: int) -> tuple[Any, dict[str, Any], int]:
         if isinstance(block.shape_match_conv, keras.layers.Conv1D):
             variables[f"tcn.{i}.match.weight"] = block.shape_match_conv.kernel
             variables[f"tcn.{i}.match.bias"] = block.shape_match_conv.bias
-    return body, variables, config.filters
+    return body, variables
 
 
-def _lstm(config: LSTMConfig, width: int) -> tuple[Any, dict[str, Any], int]:
+def _lstm(config: LSTMConfig, width: int) -> _Body:
     inputs = keras.Input((None, width))
     values, variables = inputs, {}
-    for name in lstm_names(config):
+    for name in layer_names(config):
         layer = keras.layers.LSTM(config.units, return_sequences=True)
         values = layer(values)
         if config.dropout:
             values = keras.layers.Dropout(config.dropout)(values)
         variables |= _lstm_variables(name, layer)
-    return keras.Model(inputs, values), variables, config.units
+    return keras.Model(inputs, values), variables
 
 
-def _seq2seq(config: Seq2SeqConfig, width: int) -> tuple[Any, dict[str, Any], int]:
+def _seq2seq(config: Seq2SeqConfig, width: int) -> _Body:
     inputs = keras.Input((config.block, width))
     encoder = keras.layers.LSTM(config.units)
     decoder = keras.layers.LSTM(config.units, return_sequences=True)
@@ -160,7 +133,7 @@ def _seq2seq(config: Seq2SeqConfig, width: int) -> tuple[Any, dict[str, Any], in
         code = keras.layers.Dropout(config.dropout)(code)
     outputs = decoder(keras.layers.RepeatVector(config.block)(code))
     variables = _lstm_variables("encoder", encoder) | _lstm_variables("decoder", decoder)
-    return keras.Model(inputs, outputs), variables, config.units
+    return keras.Model(inputs, outputs), variables
 
 
 def _lstm_variables(name: str, layer: Any) -> dict[str, Any]:
@@ -169,3 +142,10 @@ def _lstm_variables(name: str, layer: Any) -> dict[str, Any]:
         f"{name}.recurrent": layer.cell.recurrent_kernel,
         f"{name}.bias": layer.cell.bias,
     }
+
+
+_BODIES: dict[type[Options], Callable[[Any, int], _Body]] = {
+    TCNConfig: _tcn,
+    LSTMConfig: _lstm,
+    Seq2SeqConfig: _seq2seq,
+}

@@ -1,7 +1,7 @@
-"""The layers of the paper's networks, laid out (batch, time, values).
+"""The layers of networks, laid out (batch, time, values).
 
 Convolutions and dense layers keep their weights in core's layout (:mod:`lofikit.models.layers`);
-only an LSTM's kernels are transposed.
+only the kernels of recurrent layers are transposed.
 """
 
 from __future__ import annotations
@@ -60,6 +60,10 @@ class CausalConv(nn.Module):
         """Frames before the newest that an output depends on."""
         return (self.weight.shape[0] - 1) * self.dilation
 
+    def history(self, like: Tensor) -> History:
+        """Returns an empty history of the streams, the device and the type of some inputs."""
+        return History(like.shape[0], self.span, self.weight.shape[1], like)
+
     def forward(self, x: Tensor, history: History | None = None) -> Tensor:
         """Maps (batch, time, in) to (batch, time, out), after what a history remembers."""
         seen = functional.pad(x, (0, 0, self.span, 0)) if history is None else history.append(x)
@@ -112,6 +116,14 @@ class LSTMLayer(nn.LSTM):
         super().__init__(inputs, units, batch_first=True)
         nn.init.zeros_(self.bias_hh_l0)
         self.bias_hh_l0.requires_grad_(False)
+
+    def weights(self, name: str) -> dict[str, nn.Parameter]:
+        """Returns what is learned, by core's names; kernels lie transposed."""
+        return {
+            f"{name}.kernel": self.weight_ih_l0,
+            f"{name}.recurrent": self.weight_hh_l0,
+            f"{name}.bias": self.bias_ih_l0,
+        }
 
 
 def dropout_masks(

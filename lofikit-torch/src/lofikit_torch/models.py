@@ -1,111 +1,227 @@
-"""The paper's three models in PyTorch."""
+"""Models in PyTorch: training steps, states, and opening streams."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
+
+import numpy as np
+import torch
 from torch import Tensor
 
-from lofikit.models.base import StepSettings
-from lofikit.representations.base import FrameSpec
-from lofikit_torch.base import TorchModel
+from lofikit.errors import OptionError, RunError
+from lofikit.models.base import Outputs, Sampling, State, StepSettings, Stream
+from lofikit.models.layers import initial_weights, network
+from lofikit.models.network import NetworkModel
+from lofikit.representations.base import Frames, FrameSpec
+from lofikit.streaming import engine
 from lofikit_torch.config import TorchLSTMConfig, TorchSeq2SeqConfig, TorchTCNConfig
+from lofikit_torch.device import check_precision, find_device, working
 from lofikit_torch.losses import LOSSES
+from lofikit_torch.networks import FrameNetwork, core_layout
+from lofikit_torch.optimisers import OPTIMISERS, Optimiser, clip
+from lofikit_torch.stream import CompiledStream, TorchStream
+
+log = logging.getLogger(__name__)
+
+TorchConfig = TorchTCNConfig | TorchLSTMConfig | TorchSeq2SeqConfig
 
 
-class _Causal(TorchModel):
-    """Models that predict one frame after the other."""
+class TorchModel(NetworkModel):
+    """A network of one of core's families, computed by torch.
 
-    config: TorchTCNConfig | TorchLSTMConfig
+    Args:
+        config: The model's options, which say what family it is of.
+        spec: Its frames.
+        seed: Seeds the initial weights, which are those of every backend.
 
-    @property
-    def chunk(self) -> int:
-        """The window, and the target of its last frame."""
-        return self.config.window + 1
+    Raises:
+        UnsupportedSpecError: If the network cannot take the frames with these options.
+        OptionError: If the device is not there.
+    """
 
-    def _given(self, examples: Tensor) -> Tensor:
-        return examples[:, :-1]
+    config: TorchConfig
 
-    def _compare(
-        self, inputs: Tensor, examples: Tensor, settings: StepSettings, masks: list[Tensor]
-    ) -> Tensor:
-        last = self.config.targets == "last"
-        outputs = self._network(inputs, masks, last=last)
-        return LOSSES[settings.loss](outputs, examples[:, -1:] if last else examples[:, 1:])
-
-
-class TorchTCN(_Causal):
-    """The temporal convolutional network (paper: model 3), of keras-tcn's blocks."""
-
-    config: TorchTCNConfig
-
-    @property
-    def context(self) -> int:
-        """The receptive field: from there on, a prediction sees nothing but given frames."""
-        return self.config.receptive_field
-
-    @property
-    def receptive_field(self) -> int:
-        """Past frames that a prediction depends on."""
-        return self.config.receptive_field
-
-    def _given(self, examples: Tensor) -> Tensor:
-        if self.config.targets == "last":
-            # The last prediction sees no further, so the rest of the window need not be computed.
-            return examples[:, -1 - self.receptive_field : -1]
-        return examples[:, :-1]
-
-    def _cpu_micro_batch(self) -> int:
-        # What a few thousand frames need stays in the cache; more only costs page faults.
-        frames = self.config.window
-        if self.config.targets == "last":
-            frames = min(frames, self.receptive_field)
-        return max(1, 4096 // frames)
-
-
-class TorchLSTM(_Causal):
-    """The recurrent baseline (paper: model 1)."""
-
-    config: TorchLSTMConfig
-
-    @property
-    def context(self) -> int:
-        """The window that it was trained on."""
-        return self.config.window
-
-    def _cpu_micro_batch(self) -> int:
-        return 32
-
-
-class TorchSeq2Seq(TorchModel):
-    """The encoder-decoder over blocks of frames (paper: model 2)."""
-
-    config: TorchSeq2SeqConfig
-
-    def __init__(self, config: TorchSeq2SeqConfig, spec: FrameSpec, seed: int) -> None:
+    def __init__(self, config: TorchConfig, spec: FrameSpec, seed: int) -> None:
         super().__init__(config, spec, seed)
-        self.block = config.block
+        self.device = find_device(config.device)
+        self._network = FrameNetwork(config, spec)
+        self._weights: Mapping[str, Tensor] = self._network.weights()
+        self._optimiser: Optimiser | None = None
+        self._optimiser_name = ""
+        _fill(self._weights, initial_weights(config, spec, seed), "")
+        self._network.to(self.device)
+        self._told_why = False
 
-    @property
-    def chunk(self) -> int:
-        """A block that is read, and the one after it that is written."""
-        return 2 * self.config.block
+    def check_settings(self, settings: StepSettings) -> None:
+        """Refuses what cannot be trained: an optimiser, a loss, or a precision of GPUs."""
+        super().check_settings(settings)
+        check_precision(self.config.precision, self.device)
+        if settings.optimiser not in OPTIMISERS:
+            raise OptionError(
+                f"there is no optimiser {settings.optimiser!r}",
+                f"choose one of: {', '.join(OPTIMISERS)}",
+            )
 
-    @property
-    def context(self) -> int:
-        """One block."""
-        return self.config.block
+    def train_step(self, frames: Frames, settings: StepSettings) -> Tensor:
+        """Does one optimiser step; see :meth:`lofikit.models.base.Model.train_step`."""
+        self.check_settings(settings)
+        generator = torch.Generator(self.device).manual_seed(settings.seed)
+        with working(self.device, self.config, training=True):
+            examples = self._tensor(frames)
+            loss = self._accumulate(examples, settings, generator)
+        gradients = [_gradient(weight) for weight in self._weights.values()]
+        if settings.clip_norm > 0:
+            clip(gradients, settings.clip_norm)
+        self._optimiser_for(settings).step(gradients, settings)
+        return loss
 
-    @property
-    def receptive_field(self) -> int:
-        """One block."""
-        return self.config.block
+    def _accumulate(
+        self, examples: Tensor, settings: StepSettings, generator: torch.Generator
+    ) -> Tensor:
+        """Leaves the gradients of the mean loss in the weights, and returns the loss."""
+        count = len(examples)
+        # Drawn for the whole batch, so that how it is cut does not change what is drawn.
+        given = examples[:, self.inputs]
+        noise = self._noise(given, generator)
+        masks = self._network.body.masks(count, given.shape[1], generator)
+        for weight in self._weights.values():
+            weight.grad = None
+        total = torch.zeros((), device=self.device)
+        for part in self._parts(given):
+            inputs = self._network.inputs(given[part])
+            if noise is not None:
+                inputs = inputs + noise[part]
+            loss = self._compare(inputs, examples[part], settings, [m[part] for m in masks])
+            loss = loss * (len(inputs) / count)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        return total
 
-    def _given(self, examples: Tensor) -> Tensor:
-        return examples[:, : self.block]
+    def loss(self, frames: Frames, settings: StepSettings) -> float:
+        """Returns the loss of examples; see :meth:`lofikit.models.base.Model.loss`."""
+        super().check_settings(settings)
+        with working(self.device, self.config, training=True), torch.inference_mode():
+            examples = self._tensor(frames)
+            given, total = examples[:, self.inputs], 0.0
+            for part in self._parts(given):
+                inputs = self._network.inputs(given[part])
+                loss = self._compare(inputs, examples[part], settings, [])
+                total += float(loss) * len(inputs) / len(examples)
+            return total
+
+    def forward(self, frames: Frames) -> Outputs:
+        """Predicts from the whole history; see :meth:`lofikit.models.base.Model.forward`."""
+        with working(self.device, self.config, training=False), torch.inference_mode():
+            outputs: Tensor = self._network(self._network.inputs(self._tensor(frames)), [])
+            return outputs.cpu().numpy()
+
+    def state(self) -> State:
+        """Returns copies of the weights in core's layout, and of the optimiser."""
+        arrays = {f"weights/{name}": _array(name, w) for name, w in self._weights.items()}
+        if self._optimiser is not None:
+            prefix = f"optimizer/{self._optimiser_name}"
+            arrays[f"{prefix}/steps"] = np.array(self._optimiser.steps, np.int64)
+            for slot, values in self._optimiser.slots.items():
+                for name, value in values.items():
+                    arrays[f"{prefix}/{slot}/{name}"] = _array(name, value)
+        return arrays
+
+    def load_state(self, state: State) -> None:
+        """Takes back what :meth:`state` gave; without an optimiser's arrays it starts anew.
+
+        Raises:
+            RunError: If an array is missing, or does not fit this model.
+        """
+        _fill(self._weights, _under("weights/", state), "")
+        self._optimiser, self._optimiser_name = None, ""
+        for name in {key.split("/")[1] for key in state if key.startswith("optimizer/")}:
+            kept = _under(f"optimizer/{name}/", state)
+            if name not in OPTIMISERS or "steps" not in kept:
+                raise RunError(
+                    f"the state of the optimiser {name!r} cannot be used",
+                    "start a new training from the weights alone",
+                )
+            self._optimiser, self._optimiser_name = OPTIMISERS[name](self._weights), name
+            self._optimiser.steps = int(kept["steps"])
+            for slot, values in self._optimiser.slots.items():
+                _fill(values, _under(f"{slot}/", kept), f"{name}'s {slot} of ")
+
+    def stream(self, batch: int, sampling: Sampling, seed: int) -> Stream:
+        """Opens streams on the compiled engine, or on torch where that is the faster one."""
+        # Launching a frame's kernels on a GPU takes longer than the engine takes to compute it;
+        # whole blocks are worth a GPU.
+        if self.config.engine and (self.device.type == "cpu" or self.block == 1):
+            weights = {name: _array(name, value) for name, value in self._weights.items()}
+            described = network(self.config, self.spec, weights)
+            reason = engine.supports(described)
+            if reason is None:
+                return CompiledStream(
+                    engine.open_stream(described, batch, sampling.temperature, sampling.top_p, seed)
+                )
+            if not self._told_why:
+                log.warning("generating by torch, which is slower, because %s", reason)
+                self._told_why = True
+        return TorchStream(
+            self._network, batch, self.block, self.config, self.device, sampling, seed
+        )
 
     def _compare(
         self, inputs: Tensor, examples: Tensor, settings: StepSettings, masks: list[Tensor]
     ) -> Tensor:
-        return LOSSES[settings.loss](self._network(inputs, masks), examples[:, self.block :])
+        """Returns the mean loss of predictions from inputs."""
+        outputs = self._network(inputs, masks, last=self.last_only)
+        return LOSSES[settings.loss](outputs, examples[:, self.targets])
 
-    def _cpu_micro_batch(self) -> int:
-        return 64
+    def _parts(self, given: Tensor) -> list[slice]:
+        count, time, _ = given.shape
+        size = self.config.micro_batch
+        if size == 0:
+            on_cpu = self.device.type == "cpu"
+            size = self._network.body.micro_batch(time) if on_cpu else count
+        return [slice(start, start + size) for start in range(0, count, size)]
+
+    def _noise(self, given: Tensor, generator: torch.Generator) -> Tensor | None:
+        if not self.config.input_noise:
+            return None
+        noise = torch.randn(given.shape, generator=generator, device=self.device)
+        return noise * self.config.input_noise
+
+    def _optimiser_for(self, settings: StepSettings) -> Optimiser:
+        if self._optimiser is None or self._optimiser_name != settings.optimiser:
+            self._optimiser = OPTIMISERS[settings.optimiser](self._weights)
+            self._optimiser_name = settings.optimiser
+        return self._optimiser
+
+    def _tensor(self, frames: Frames) -> Tensor:
+        dtype = torch.float32 if self.spec.levels is None else torch.int64
+        return torch.tensor(frames, dtype=dtype, device=self.device)
+
+
+def _gradient(weight: Tensor) -> Tensor:
+    # A weight that the loss does not depend on has none: with skips, a last block's match.
+    return torch.zeros_like(weight) if weight.grad is None else weight.grad
+
+
+def _array(name: str, value: Tensor) -> np.ndarray:
+    return np.array(core_layout(name, value.detach()).cpu().numpy(), order="C")
+
+
+def _under(prefix: str, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _fill(tensors: Mapping[str, Tensor], arrays: Mapping[str, np.ndarray], what: str) -> None:
+    """Copies arrays in core's layout into tensors of the same names, or raises a RunError."""
+    hint = "build the model with the options that it was trained with"
+    unknown = sorted(set(arrays) - set(tensors))
+    if unknown:
+        raise RunError(f"{what}{unknown[0]} is not of this model", hint)
+    for name, tensor in tensors.items():
+        if name not in arrays:
+            raise RunError(f"{what}{name} is missing", hint)
+        shape = tuple(core_layout(name, tensor).shape)
+        if arrays[name].shape != shape:
+            raise RunError(f"{what}{name} has shape {arrays[name].shape}, not {shape}", hint)
+        with torch.no_grad():
+            tensor.copy_(core_layout(name, torch.tensor(arrays[name])))

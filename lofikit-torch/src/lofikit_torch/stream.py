@@ -12,10 +12,11 @@ from lofikit.errors import PromptError
 from lofikit.models.base import Outputs, Sampling, Stream
 from lofikit.representations.base import Frames
 from lofikit.streaming.engine import EngineStream
+from lofikit_torch.bodies.base import Memory
 from lofikit_torch.config import TorchOptions
 from lofikit_torch.device import working
 from lofikit_torch.layers import History
-from lofikit_torch.networks import FrameNetwork, Memory
+from lofikit_torch.networks import FrameNetwork
 
 
 class CompiledStream(Stream):

@@ -1,4 +1,4 @@
-"""Options of the paper's three models, the same in every backend.
+"""Options of the models that backends share, the same in every one.
 
 A backend derives from these and adds its own (a device, a precision), so that a recipe serves
 any backend and weights can cross. The paper is Xu and Swar, "Lo-Fi Music Generation with

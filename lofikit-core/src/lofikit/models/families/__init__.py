@@ -1,0 +1,27 @@
+"""The families of networks that backends share, by the class of their options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lofikit.models.configs import LSTMConfig, Seq2SeqConfig, TCNConfig
+from lofikit.models.families.base import Family, of_config
+from lofikit.models.families.lstm import LSTMFamily
+from lofikit.models.families.seq2seq import Seq2SeqFamily
+from lofikit.models.families.tcn import TCNFamily
+from lofikit.options import Options
+
+FAMILIES: dict[type[Options], Family[Any]] = {
+    TCNConfig: TCNFamily(),
+    LSTMConfig: LSTMFamily(),
+    Seq2SeqConfig: Seq2SeqFamily(),
+}
+
+
+def family_of(config: Options) -> Family[Any]:
+    """Returns the family that a config, or the one that it derives from, belongs to.
+
+    Raises:
+        TypeError: If it belongs to none.
+    """
+    return of_config(FAMILIES, config)

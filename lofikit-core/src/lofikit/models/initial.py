@@ -1,0 +1,63 @@
+"""First values of weights, drawn in NumPy, so that they are the same in every backend.
+
+The distributions are Keras's and keras-tcn's defaults. Each takes a generator and a shape.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+Rng = np.random.Generator
+Shape = tuple[int, ...]
+
+
+def zeros(rng: Rng, shape: Shape) -> NDArray[np.float64]:
+    """Nothing is drawn."""
+    return np.zeros(shape)
+
+
+def forget_gate_of_ones(rng: Rng, shape: Shape) -> NDArray[np.float64]:
+    """An LSTM's bias (4 * units,): one for the forget gate (Jozefowicz et al. 2015), else zero."""
+    bias = np.zeros(shape)
+    units = shape[0] // 4
+    bias[units : 2 * units] = 1.0
+    return bias
+
+
+def embedding_uniform(rng: Rng, shape: Shape) -> NDArray[np.float64]:
+    """Uniform in +-0.05."""
+    return rng.uniform(-0.05, 0.05, shape)
+
+
+def glorot_uniform(rng: Rng, shape: Shape) -> NDArray[np.float64]:
+    """Of a matrix (in, out): uniform in +-sqrt(6 / (in + out)) (Glorot and Bengio 2010)."""
+    limit = math.sqrt(6 / (shape[0] + shape[1]))
+    return rng.uniform(-limit, limit, shape)
+
+
+def he_normal(rng: Rng, shape: Shape) -> NDArray[np.float64]:
+    """Normal of variance 2 / inputs (He et al. 2015), cut at two deviations; out is last."""
+    return _truncated_normal(rng, shape) * math.sqrt(2 / math.prod(shape[:-1]))
+
+
+def orthogonal(rng: Rng, shape: Shape) -> NDArray[np.float32]:
+    """Orthonormal rows (Saxe et al. 2014), of a matrix that is at least as wide as high.
+
+    R^-T A of A^T = QR, with R from the Cholesky factor of A A^T: what a QR decomposition gives, in
+    matrix products alone; the paper's 2048 units take two seconds instead of ten.
+    """
+    rows = rng.standard_normal(shape, dtype=np.float32)
+    factor = np.linalg.cholesky(rows @ rows.T)
+    return np.asarray(solve_triangular(factor, rows, lower=True, check_finite=False))
+
+
+def _truncated_normal(rng: Rng, shape: Shape) -> NDArray[np.float64]:
+    """Draws from a normal cut at two deviations and scaled back to variance 1, as Keras does."""
+    value = rng.standard_normal(shape)
+    while (outside := np.abs(value) > 2).any():
+        value[outside] = rng.standard_normal(int(outside.sum()))
+    return value / 0.87962566103423978

@@ -1,0 +1,29 @@
+"""The families of networks in torch, by the class of their options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lofikit.models.configs import LSTMConfig, Seq2SeqConfig, TCNConfig
+from lofikit.models.families.base import of_config
+from lofikit.options import Options
+from lofikit_torch.bodies.base import Body
+from lofikit_torch.bodies.lstm import LSTMs
+from lofikit_torch.bodies.seq2seq import EncoderDecoder
+from lofikit_torch.bodies.tcn import TCN
+
+BODIES: dict[type[Options], Callable[[Any, int], Body]] = {
+    TCNConfig: TCN,
+    LSTMConfig: LSTMs,
+    Seq2SeqConfig: EncoderDecoder,
+}
+
+
+def build_body(config: Options, inputs: int) -> Body:
+    """Returns the body of a config, which takes ``inputs`` values a frame.
+
+    Raises:
+        TypeError: If torch has no such network.
+    """
+    return of_config(BODIES, config)(config, inputs)
