@@ -62,6 +62,13 @@ def lofikit_components() -> list[Component]:
             "MDCT",
         ),
         _component(
+            "representation",
+            "codes",
+            "Magnitude spectra in a few class ids a frame, learned from the clips.",
+            "representations.codes",
+            "Codes",
+        ),
+        _component(
             "model",
             "linear",
             "Linear prediction: the baseline that every other model must beat.",

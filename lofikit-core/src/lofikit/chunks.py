@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +118,35 @@ def level_gain(rms: float, level: float | None) -> float:
     if level is None or rms <= 0:
         return 1.0
     return float(min(10 ** (level / 20) / rms, LOUDEST_GAIN))
+
+
+class LevelledClips(Sequence[Samples]):
+    """The samples of clips at a training's level, each read when it is asked for.
+
+    Args:
+        store: The samples.
+        clips: The clips.
+        level: Level that each clip is brought to in dBFS RMS, or ``None``.
+    """
+
+    def __init__(
+        self, store: SampleStore, clips: Sequence[ClipSamples], level: float | None
+    ) -> None:
+        self._store, self._clips, self._level = store, clips, level
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    @overload
+    def __getitem__(self, index: int) -> Samples: ...
+    @overload
+    def __getitem__(self, index: slice) -> LevelledClips: ...
+    def __getitem__(self, index: int | slice) -> Samples | LevelledClips:
+        if isinstance(index, slice):
+            return LevelledClips(self._store, self._clips[index], self._level)
+        clip = self._clips[index]
+        samples = self._store.of(clip) * np.float32(level_gain(clip.rms, self._level))
+        return np.clip(samples, -1.0, 1.0, out=samples)
 
 
 class Chunks:

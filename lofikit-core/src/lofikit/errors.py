@@ -50,6 +50,10 @@ class UnsupportedSpecError(LofikitError):
     """A model that cannot take the frames of a representation; raised when the model is built."""
 
 
+class RepresentationError(LofikitError):
+    """A representation that is used before it has learned, or given what it did not learn."""
+
+
 class RunError(LofikitError):
     """A run folder that is missing, damaged, or made by a plugin that is not here."""
 

@@ -11,17 +11,17 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, SupportsFloat
 
-from lofikit.chunks import Chunks, Split, split
+from lofikit.chunks import Chunks, LevelledClips, Split, split
 from lofikit.errors import LofikitError
 from lofikit.library import Library
 from lofikit.models.base import Model
 from lofikit.plan import Phase
-from lofikit.representations.base import Frames, Representation
+from lofikit.representations.base import Frames, Representation, Samples
 from lofikit.run import Run, write_arrays
 from lofikit.samples import open_samples
 
@@ -142,7 +142,7 @@ def prepare(
     store = open_samples(library, config.data.sample_rate, config.data.stem, progress)
     parts = split(store.clips, config.data)
     representation = run.representation()
-    _fit(run, representation, [store.of(c) for c in parts.training])
+    _fit(run, representation, LevelledClips(store, parts.training, config.data.level))
     model = run.model(representation.spec)
     for phase in config.training.phases:
         model.check_settings(phase.settings(model.default_loss, 0, 0.0, 0))
@@ -175,7 +175,7 @@ def prepare(
     return session
 
 
-def _fit(run: Run, representation: Representation, clips: list[Any]) -> None:
+def _fit(run: Run, representation: Representation, clips: Sequence[Samples]) -> None:
     """Lets a representation that learns learn from the training clips, once a run."""
     file = run.path / "representation.safetensors"
     if not file.is_file():

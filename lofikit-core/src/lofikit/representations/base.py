@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -103,9 +104,21 @@ class Representation(ABC):
         """
 
     @property
-    def tolerance(self) -> float:
-        """Largest absolute error of a round trip of samples in [-1, 1]."""
+    def tolerance(self) -> float | None:
+        """Largest absolute error of a round trip of samples in [-1, 1].
+
+        ``None`` if samples do not come back as they were, since the phase is not kept: the
+        spectra then come back, and :attr:`spectral_tolerance` says how nearly.
+        """
         return 1e-5
+
+    @property
+    def spectral_tolerance(self) -> float:
+        """Largest error of a round trip's spectra where :attr:`tolerance` is ``None``, in dB.
+
+        The mean absolute difference of log-mel spectra, of clips like those that it was fitted to.
+        """
+        return 0.0
 
     def samples_for(self, frames: int) -> int:
         """Returns how many samples make ``frames`` frames."""
@@ -131,10 +144,11 @@ class Representation(ABC):
 
     # A representation may itself be trained (a learned codec): it then overrides these three.
 
-    def fit(self, samples: list[Samples], seed: int) -> None:  # noqa: B027
+    def fit(self, samples: Sequence[Samples], seed: int) -> None:  # noqa: B027
         """Learns from training clips, each of shape (n,). The default learns nothing.
 
-        Called once when a run starts, with the clips of the training split only.
+        Called once when a run starts, with the clips of the training split only, at the level
+        that they are trained at. A clip is read when it is indexed.
         """
 
     def state(self) -> dict[str, NDArray[Any]]:

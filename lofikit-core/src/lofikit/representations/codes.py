@@ -1,0 +1,307 @@
+"""Frames of codes: magnitude spectra in a few class ids, learned from the training clips.
+
+Phase is not kept: a decoder finds one as the frames come (see :mod:`.phase`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lofikit.errors import LibraryError, OptionError, RepresentationError
+from lofikit.options import Options, option
+from lofikit.representations.base import Decoder, Frames, FrameSpec, Representation, Samples
+from lofikit.representations.codebooks import fit_books, principal_components, quantise
+from lofikit.representations.overlap import windows
+from lofikit.representations.phase import RealTimeGriffinLim, hann
+
+FRAMES = 16_384
+"""Spectra that are learned from, of all clips together; more gain nothing that is heard."""
+BLOCK = 2_048
+"""Spectra that are worked on at once in learning, which bounds memory."""
+
+
+class CodesConfig(Options):
+    """Options of :class:`Codes`."""
+
+    window: int | None = option(
+        None,
+        "Samples of a spectrum; none for 512 at 4,410 Hz and as long in time at other rates.",
+        unit="samples",
+        ge=16,
+        le=65_536,
+    )
+    hop: int | None = option(
+        None,
+        "Samples from one frame to the next, at most half a window; none for 128 at 4,410 Hz and "
+        "as long in time at other rates, about 34 frames a second.",
+        unit="samples",
+        ge=4,
+        le=32_768,
+    )
+    components: int = option(
+        64, "Principal components of a spectrum that are kept.", unit="values", ge=1, le=1_024
+    )
+    books: int = option(4, "Codebooks, and class ids a frame.", unit="class ids", ge=1, le=16)
+    levels: int = option(256, "Codes a book.", unit="classes", ge=2, le=4_096)
+    delay: bool = option(
+        True,
+        "Delay each book by a frame against the one before it, so that models which draw the ids "
+        "of a frame side by side still know the rough codes of a spectrum when they draw its fine "
+        "ones.",
+    )
+
+
+class Codes(Representation):
+    """Residual codes of magnitude spectra, fitted to the training clips.
+
+    A spectrum is the magnitude of a Hann-windowed Fourier transform, to the power of 1/4 (about
+    as loudness grows, Stevens 1957), with bins weighted by how much of the mel scale they cover,
+    ``700 / (700 + f)`` of the squared error (O'Shaughnessy 1987). Its principal components are
+    quantised by residual k-means: book 0 gives the rough spectrum, and each book what those
+    before it leave over.
+
+    With ``delay`` a frame holds the books of several spectra, as in the delay pattern of
+    MusicGen (Copet et al. 2023, section 2.2): frame ``t`` holds book ``b`` of spectrum
+    ``t + books - 1 - b``, so that the rough codes of a spectrum come before its fine ones. A
+    frame is then made of ``window + (books - 1) hop`` samples.
+
+    Nothing is encoded before :meth:`fit` or :meth:`load_state`.
+    """
+
+    config: CodesConfig
+
+    def __init__(self, config: CodesConfig, sample_rate: int) -> None:
+        super().__init__(config, sample_rate)
+        usual = max(4, 4 * round(sample_rate * 128 / 4410 / 4))
+        self._hop = config.hop or usual
+        self._span = config.window or max(4 * usual, 16)
+        if 2 * self._hop > self._span:
+            raise OptionError(
+                f"a hop of {self._hop} samples is more than half of the window of {self._span}, "
+                "and no phase can be found for spectra that overlap so little",
+                f"choose --representation.hop {self._span // 2} or less, or a longer "
+                "--representation.window",
+            )
+        bins = self._span // 2 + 1
+        if config.components > bins:
+            raise OptionError(
+                f"spectra of {self._span} samples have {bins} bins, and {config.components} "
+                "components cannot be had of them",
+                f"choose --representation.components {bins} or less",
+            )
+        self._analysis = hann(self._span)
+        frequencies = np.arange(bins) * (sample_rate / self._span)
+        self._weights = np.sqrt(700.0 / (700.0 + frequencies)).astype(np.float32)
+        self._learned: dict[str, NDArray[Any]] = {}
+
+    @property
+    def spec(self) -> FrameSpec:
+        """A class id a book, without an order."""
+        return FrameSpec(
+            sample_rate=self.sample_rate,
+            hop=self._hop,
+            size=self.config.books,
+            levels=self.config.levels,
+            ordinal=False,
+        )
+
+    @property
+    def delays(self) -> int:
+        """Frames by which the last book lies behind the first."""
+        return self.config.books - 1 if self.config.delay else 0
+
+    @property
+    def window(self) -> int:
+        """Samples that one frame is made of: those of all spectra that it holds a book of."""
+        return self._span + self.delays * self._hop
+
+    @property
+    def tolerance(self) -> float | None:
+        """None: samples come back with another phase."""
+        return None
+
+    @property
+    def spectral_tolerance(self) -> float:
+        """What four books of 256 reach with room to spare; fewer books are rougher."""
+        return 8.0
+
+    def encode(self, samples: Samples) -> Frames:
+        """Returns int32 class ids of shape (batch, time, books).
+
+        Raises:
+            RepresentationError: If nothing has been learned yet.
+        """
+        self._require_learned()
+        batch = samples.shape[0]
+        spectra = self._compressed(windows(samples, self._span, self._hop))
+        vectors = spectra.reshape(-1, spectra.shape[2]) @ self._projection - self._offset
+        ids = quantise(vectors, self._learned["books"])
+        return delayed(ids.reshape(batch, -1, self.config.books), self.delays)
+
+    def decoder(self, batch: int = 1) -> Decoder:
+        """Returns a decoder that finds a phase as frames come.
+
+        Raises:
+            RepresentationError: If nothing has been learned yet.
+        """
+        self._require_learned()
+        return CodesDecoder(self, batch)
+
+    def magnitudes(self, ids: Frames) -> NDArray[np.float32]:
+        """Returns the spectra that codes stand for.
+
+        Args:
+            ids: The books of each spectrum, not delayed, shape (batch, time, books); fewer books
+                give rougher spectra.
+
+        Returns:
+            Magnitudes of the Hann-windowed transform, shape (batch, time, bins).
+        """
+        compressed = np.broadcast_to(self._learned["mean"], (*ids.shape[:2], len(self._weights)))
+        for book in range(ids.shape[2]):
+            compressed = compressed + self._spectra[book][ids[:, :, book]]
+        square = np.square(np.maximum(compressed, 0.0))
+        return np.asarray(np.square(square) * self._learned["gain"], dtype=np.float32)
+
+    def fit(self, samples: Sequence[Samples], seed: int) -> None:
+        """Learns mean, components and books from spectra at random places of all clips.
+
+        Args:
+            samples: Training clips, each of shape (n,), at the level that they are trained at.
+            seed: Chooses the places, and the codes that k-means starts from.
+
+        Raises:
+            LibraryError: If every clip is shorter than a window.
+        """
+        rng = np.random.default_rng(seed)
+        spectra = self._drawn(samples, rng)
+        mean = spectra.mean(axis=0)
+        vectors = (spectra - mean) * self._weights
+        basis = principal_components(vectors, self.config.components)
+        books = fit_books(vectors @ basis, self.config.books, self.config.levels, rng)
+        learned = {"mean": mean, "basis": basis, "books": books, "gain": np.ones((), np.float32)}
+        self.load_state(learned)
+        # A centroid is a mean of compressed spectra, which is quieter than they are together.
+        quantised = self.magnitudes(quantise(vectors @ basis, books)[None])
+        power = np.square(quantised, dtype=np.float64).sum()
+        wanted = np.square(np.square(np.square(spectra, dtype=np.float64))).sum()
+        gain = np.float32(np.sqrt(wanted / max(power, 1e-12)))
+        self.load_state({**learned, "gain": np.array(gain)})
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Returns mean (bins,), basis (bins, components), books and gain; nothing if unfitted."""
+        return {name: array.copy() for name, array in self._learned.items()}
+
+    def load_state(self, state: dict[str, NDArray[Any]]) -> None:
+        """Takes back what :meth:`state` gave."""
+        self._learned = {name: np.array(array, np.float32) for name, array in state.items()}
+        if not self._learned:
+            return
+        basis, books = self._learned["basis"], self._learned["books"]
+        self._projection = self._weights[:, None] * basis
+        self._offset = self._learned["mean"] @ self._projection
+        self._spectra = (books @ basis.T) / self._weights
+
+    def _require_learned(self) -> None:
+        if not self._learned:
+            raise RepresentationError(
+                "core/codes has no codebooks yet: they are learned from training clips",
+                "train a run with it: lofikit train LIBRARY --representation codes --model "
+                "torch/lstm --model.embedding 16; or in Python: codes.fit(clips, seed)",
+            )
+
+    def _compressed(self, blocks: Samples) -> NDArray[np.float32]:
+        """Returns magnitudes to the power of 1/4 of windows (..., window)."""
+        from scipy.fft import rfft
+
+        spectra = rfft(blocks * self._analysis)
+        power = np.square(spectra.real) + np.square(spectra.imag)
+        return np.asarray(np.sqrt(np.sqrt(np.sqrt(power))), dtype=np.float32)
+
+    def _drawn(self, samples: Sequence[Samples], rng: np.random.Generator) -> NDArray[np.float32]:
+        """Returns compressed spectra at random places, as many of each clip that is long enough."""
+        share = -(-FRAMES // max(1, len(samples)))
+        parts = []
+        for clip in samples:
+            places = len(clip) - self._span + 1
+            if places < 1:
+                continue
+            view = np.lib.stride_tricks.sliding_window_view(np.asarray(clip), self._span)
+            chosen = rng.integers(0, places, min(share, 1 + (places - 1) // self._hop))
+            parts += [
+                self._compressed(view[chosen[first : first + BLOCK]])
+                for first in range(0, len(chosen), BLOCK)
+            ]
+        if not parts:
+            raise LibraryError(
+                f"every training clip is shorter than a window of codes, {self._span} samples or "
+                f"{self._span / self.sample_rate:.2f} s",
+                "collect longer clips, or choose a shorter --representation.window",
+            )
+        return np.concatenate(parts)
+
+
+def delayed(ids: Frames, delays: int) -> Frames:
+    """Returns frames of which book ``b`` is that of spectrum ``t + delays - b``.
+
+    Args:
+        ids: The books of each spectrum, shape (batch, spectra, books).
+        delays: ``books - 1``, or 0 for the ids as they are.
+    """
+    if delays == 0:
+        return ids
+    time = max(0, ids.shape[1] - delays)
+    books = [ids[:, delays - book : delays - book + time, book] for book in range(ids.shape[2])]
+    return np.stack(books, axis=2)
+
+
+class CodesDecoder(Decoder):
+    """Waits for all books of a spectrum, and finds a phase for it.
+
+    The first ``books - 1`` spectra lack their rough books and are silent; the last lack their
+    fine ones and are decoded without them.
+
+    Args:
+        codes: The fitted representation.
+        batch: Number of streams.
+    """
+
+    def __init__(self, codes: Codes, batch: int) -> None:
+        self._codes = codes
+        self._delays = codes.delays
+        span = codes.window - codes.delays * codes.spec.hop
+        self._phase = RealTimeGriffinLim(batch, span, codes.spec.hop)
+        self._silence = np.zeros((batch, codes.delays, span // 2 + 1), np.float32)
+        self._frames: Frames = np.zeros((batch, 0, codes.spec.size), np.int32)
+
+    def push(self, frames: Frames) -> Samples:
+        """Returns the samples that are final, those that no later spectrum reaches."""
+        if frames.shape[1] == 0:
+            return np.zeros((frames.shape[0], 0), np.float32)
+        before = self._phase.push(self._silence)
+        self._silence = self._silence[:, :0]
+        held = np.concatenate([self._frames, frames], axis=1)
+        time = max(0, held.shape[1] - self._delays)
+        self._frames = held[:, time:]
+        spectra = self._codes.magnitudes(_undelayed(held, time, self._delays))
+        return np.concatenate([before, self._phase.push(spectra)], axis=1)
+
+    def flush(self) -> Samples:
+        """Returns the samples still held back, the last spectra being rough ones."""
+        held, parts = self._frames, []
+        while held.shape[1]:
+            books = np.diagonal(held, axis1=1, axis2=2)[:, None]
+            parts.append(self._phase.push(self._codes.magnitudes(books)))
+            held = held[:, 1:]
+        self._frames = held
+        return np.concatenate([*parts, self._phase.flush()], axis=1)
+
+
+def _undelayed(frames: Frames, time: int, delays: int) -> Frames:
+    """Returns the books of the first ``time`` spectra that are whole in some frames."""
+    lags = np.arange(frames.shape[2]) if delays else np.zeros(frames.shape[2], int)
+    return np.stack([frames[:, g : g + time, b] for b, g in enumerate(lags)], axis=2)
