@@ -14,6 +14,7 @@ from lofikit.streaming.network import (
     GRU,
     LSTM,
     TCN,
+    Attention,
     Conv,
     Dense,
     EncoderDecoder,
@@ -21,6 +22,8 @@ from lofikit.streaming.network import (
     Layer,
     Network,
     ResidualBlock,
+    RMSNorm,
+    TransformerBlock,
 )
 
 Array = npt.NDArray[np.float64]
@@ -86,6 +89,38 @@ def gru(layer: GRU, x: Array) -> Array:
     return np.stack(states, axis=1)
 
 
+def rms_norm(layer: RMSNorm, x: Array) -> Array:
+    return layer.scale * x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + 1e-6)
+
+
+def rotated(x: Array) -> Array:
+    """Heads (batch, time, heads, width) turned by their frames' numbers, as complex numbers."""
+    time, half = x.shape[1], x.shape[3] // 2
+    angles = np.arange(time)[:, None] * 10_000.0 ** (-np.arange(half) / half)
+    turned = (x[..., :half] + 1j * x[..., half:]) * np.exp(1j * angles)[None, :, None]
+    return np.concatenate([turned.real, turned.imag], axis=-1)
+
+
+def attention(layer: Attention, x: Array) -> Array:
+    batch, time, _ = x.shape
+    query, key, value = (
+        (x @ weight.astype(float)).reshape(batch, time, layer.heads, -1)
+        for weight in (layer.query, layer.key, layer.value)
+    )
+    query, key, value = (h.swapaxes(1, 2) for h in (rotated(query), rotated(key), value))
+    scores = query @ key.swapaxes(2, 3) / layer.head_width**0.5
+    distance = np.arange(time)[:, None] - np.arange(time)
+    scores = np.where((distance >= 0) & (distance < layer.window), scores, -np.inf)
+    shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    shares /= shares.sum(axis=-1, keepdims=True)
+    return (shares @ value).swapaxes(1, 2).reshape(batch, time, -1) @ layer.output
+
+
+def transformer_block(layer: TransformerBlock, x: Array) -> Array:
+    x = x + attention(layer.attention, rms_norm(layer.attention_norm, x))
+    return x + dense(layer.down, dense(layer.up, rms_norm(layer.mlp_norm, x)))
+
+
 def tcn(layer: TCN, x: Array) -> Array:
     branches = []
     for block in layer.blocks:
@@ -121,7 +156,15 @@ def full_forward(network: Network | EncoderDecoder, frames: npt.NDArray[np.gener
             blocks.append(lstm(network.decoder, np.repeat(context, network.block, axis=1)))
         x = np.concatenate(blocks, axis=1)
     else:
-        functions = {Conv: conv, Dense: dense, GRU: gru, LSTM: lstm, TCN: tcn}
+        functions = {
+            Conv: conv,
+            Dense: dense,
+            GRU: gru,
+            LSTM: lstm,
+            RMSNorm: rms_norm,
+            TCN: tcn,
+            TransformerBlock: transformer_block,
+        }
         for layer in network.layers:
             x = functions[type(layer)](layer, x)
     outputs = dense(network.head, x)
@@ -159,6 +202,27 @@ class Builder:
         kernel, recurrent = (self.array(n, 3 * units, scale=scale) for n in (inputs, units))
         bias, recurrent_bias = (self.array(3 * units, scale=0.1) for _ in range(2))
         return GRU(kernel, recurrent, bias, recurrent_bias)
+
+    def rms_norm(self, width: int) -> RMSNorm:
+        return RMSNorm(1 + self.array(width, scale=0.1))
+
+    def attention(self, width: int, heads: int, head_width: int, window: int) -> Attention:
+        inner = heads * head_width
+        query, key, value = (self.array(width, inner, scale=width**-0.5) for _ in range(3))
+        return Attention(
+            query, key, value, self.array(inner, width, scale=inner**-0.5), heads, window
+        )
+
+    def transformer_block(
+        self, width: int, heads: int, head_width: int, window: int, activation: str = "gelu"
+    ) -> TransformerBlock:
+        return TransformerBlock(
+            self.rms_norm(width),
+            self.attention(width, heads, head_width, window),
+            self.rms_norm(width),
+            self.dense(width, 2 * width, activation),
+            self.dense(2 * width, width),
+        )
 
     def tcn(
         self,

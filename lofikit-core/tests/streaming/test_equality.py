@@ -33,7 +33,7 @@ def test_random_networks(data: st.DataObject, builder: Any, forward: Any) -> Non
         out = draw(st.sampled_from([1, 5, 16, 24, 64, 70]))
         activation = draw(st.sampled_from(ACTIVATIONS))
         kernel, dilation = draw(st.integers(1, 6)), draw(st.integers(1, 9))
-        kind = draw(st.sampled_from(["conv", "dense", "lstm", "gru", "tcn"]))
+        kind = draw(st.sampled_from(["conv", "dense", "lstm", "gru", "norm", "transformer", "tcn"]))
         if kind == "conv":
             layers.append(make.conv(kernel, width, out, dilation, activation))
         elif kind == "dense":
@@ -42,6 +42,13 @@ def test_random_networks(data: st.DataObject, builder: Any, forward: Any) -> Non
             layers.append(make.lstm(width, out))
         elif kind == "gru":
             layers.append(make.gru(width, out))
+        elif kind in ("norm", "transformer"):
+            out = width
+            layers.append(make.rms_norm(width))
+            if kind == "transformer":
+                heads, head_width = draw(st.integers(1, 3)), draw(st.sampled_from([2, 6, 32, 70]))
+                window = draw(st.sampled_from([1, 7, 16, 65, 200]))
+                layers.append(make.transformer_block(width, heads, head_width, window, activation))
         else:
             dilations = draw(st.lists(st.integers(1, 9), min_size=1, max_size=3))
             skips, convs = draw(st.booleans()), draw(st.integers(1, 3))
@@ -66,7 +73,7 @@ def test_random_networks(data: st.DataObject, builder: Any, forward: Any) -> Non
     )
 
 
-@pytest.mark.parametrize("kind", ["tcn 2", "tcn 8", "lstm", "gru", "classes"])
+@pytest.mark.parametrize("kind", ["tcn 2", "tcn 8", "lstm", "gru", "transformer", "classes"])
 def test_long_histories(kind: str, builder: Any, forward: Any) -> None:
     make = builder(1)
     spec = Input(1, 256) if kind == "classes" else Input(1)
@@ -74,6 +81,9 @@ def test_long_histories(kind: str, builder: Any, forward: Any) -> None:
         network = make.network(spec, make.lstm(1, 100), make.lstm(100, 40))
     elif kind == "gru":
         network = make.network(spec, make.gru(1, 100), make.gru(100, 40))
+    elif kind == "transformer":
+        blocks = [make.transformer_block(48, 2, 24, 100) for _ in range(2)]
+        network = make.network(spec, make.dense(1, 48), *blocks, make.rms_norm(48))
     else:
         network = make.paper_tcn(kernel=8 if kind == "tcn 8" else 2, levels=spec.levels)
     frames = make.frames(spec, 2, 2000)

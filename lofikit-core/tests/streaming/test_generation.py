@@ -62,12 +62,19 @@ def networks(builder: Any) -> dict[str, Network | EncoderDecoder]:
     return {
         "tcn": make.network(spec, make.tcn(2, 64, 3, (1, 2, 4, 8, 16))),
         "lstm": make.network(spec, make.lstm(2, 70)),
+        "gru": make.network(spec, make.gru(2, 70)),
+        "transformer": make.network(
+            spec,
+            make.dense(2, 24),
+            make.transformer_block(24, 2, 20, 30),
+            make.transformer_block(24, 2, 20, 70),
+        ),
         "regressing": make.network(Input(2), make.tcn(2, 20, 2, (1, 3, 9))),
         "blocks": EncoderDecoder(spec, encoder, decoder, make.dense(24, 18), 4),
     }
 
 
-KINDS = ["tcn", "lstm", "regressing", "blocks"]
+KINDS = ["tcn", "lstm", "gru", "transformer", "regressing", "blocks"]
 
 
 @pytest.mark.parametrize("weights", ["float32", "int8"])

@@ -9,14 +9,18 @@ import pytest
 
 from lofikit.streaming.engine import open_stream, supports
 from lofikit.streaming.network import (
+    GRU,
     LSTM,
     TCN,
+    Attention,
     Conv,
     Dense,
     EncoderDecoder,
     Input,
     Network,
     ResidualBlock,
+    RMSNorm,
+    TransformerBlock,
     receptive_field,
 )
 
@@ -31,6 +35,31 @@ def conv(kernel: int, inputs: int, out: int, dilation: int = 1, activation: str 
 
 def lstm(inputs: int, units: int) -> LSTM:
     return LSTM(np.zeros((inputs, 4 * units)), np.zeros((units, 4 * units)), np.zeros(4 * units))
+
+
+def gru(inputs: int, units: int) -> GRU:
+    return GRU(
+        np.zeros((inputs, 3 * units)),
+        np.zeros((units, 3 * units)),
+        np.zeros(3 * units),
+        np.zeros(3 * units),
+    )
+
+
+def attention(heads: int = 2, window: int = 5, **shapes: tuple[int, ...]) -> Attention:
+    matrices = dict.fromkeys(("query", "key", "value", "output"), (4, 4))
+    made = {name: np.zeros(shape) for name, shape in {**matrices, **shapes}.items()}
+    return Attention(**made, heads=heads, window=window)
+
+
+def block(window: int = 5, norm: int = 4, up: int = 4, down: int = 4) -> TransformerBlock:
+    return TransformerBlock(
+        RMSNorm(np.ones(norm)),
+        attention(window=window),
+        RMSNorm(np.ones(norm)),
+        dense(up, 8, "gelu"),
+        dense(8, down),
+    )
 
 
 def tcn(kernel: int, stacks: int) -> TCN:
@@ -54,6 +83,17 @@ def tcn(kernel: int, stacks: int) -> TCN:
         (lambda: conv(2, 1, 1, dilation=0), "Conv: dilation"),
         (lambda: LSTM(np.zeros((1, 8)), np.zeros((2, 9)), np.zeros(8)), "LSTM: recurrent"),
         (lambda: LSTM(np.zeros((1, 4)), np.zeros((2, 8)), np.zeros(8)), "LSTM: kernel"),
+        (lambda: GRU(*(np.zeros(s) for s in ((1, 6), (2, 8), 6, 6))), "GRU: recurrent"),
+        (lambda: GRU(*(np.zeros(s) for s in ((1, 6), (2, 6), 6, 2))), "GRU: recurrent_bias"),
+        (lambda: RMSNorm(np.zeros((2, 2))), "RMSNorm: scale"),
+        (lambda: attention(key=(4, 6)), "Attention: key"),
+        (lambda: attention(output=(5, 4)), "Attention: output"),
+        (lambda: attention(heads=4), "4 heads cannot share in pairs"),
+        (lambda: attention(window=0), "Attention: window"),
+        (lambda: block(norm=6), r"attention\[0\] \(Attention\) takes 4 values a frame, is given 6"),
+        (lambda: block(up=6), r"mlp\[1\] \(Dense\) takes 6"),
+        (lambda: block(down=6), "down gives 6"),
+        (lambda: Input(2, 4, np.zeros((3, 4, 5))), "Input: embedding"),
         (lambda: ResidualBlock((), None), "convs is empty"),
         (lambda: ResidualBlock((conv(2, 1, 4),), None), "needs a match"),
         (lambda: ResidualBlock((conv(2, 1, 4),), dense(1, 5)), "match gives 5"),
@@ -99,13 +139,20 @@ def test_receptive_fields() -> None:
     assert receptive_field(Network(Input(1), (), dense(1, 1))) == 1
     assert receptive_field(Network(Input(1), (conv(3, 1, 2, 4),), dense(2, 1))) == 9
     assert receptive_field(Network(Input(1), (lstm(1, 2),), dense(2, 1))) is None
+    assert receptive_field(Network(Input(1), (gru(1, 2),), dense(2, 1))) is None
+    attention = Network(Input(4), (block(window=344),) * 4, dense(4, 4))
+    assert receptive_field(attention) == 4 * 343 + 1
     blocks = EncoderDecoder(Input(1), lstm(1, 2), lstm(2, 2), dense(2, 1), 20)
     assert receptive_field(blocks) == 20
 
 
-def test_the_receptive_field_is_what_an_output_depends_on(builder: type) -> None:
+@pytest.mark.parametrize("kind", ["convolutions", "attention"])
+def test_the_receptive_field_is_what_an_output_depends_on(kind: str, builder: type) -> None:
     make = builder(0)
-    layers = make.tcn(1, 8, 3, (1, 2, 5)), make.conv(2, 8, 8, 3)
+    if kind == "convolutions":
+        layers = make.tcn(1, 8, 3, (1, 2, 5)), make.conv(2, 8, 8, 3)
+    else:
+        layers = make.dense(1, 8), *(make.transformer_block(8, 2, 8, 12) for _ in range(3))
     network = make.network(Input(1), *layers)
     field = receptive_field(network)
     frames = make.frames(network.input, 1, field + 1)

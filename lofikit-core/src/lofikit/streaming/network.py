@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lofikit.streaming.attention import Attention, RMSNorm, TransformerBlock
 from lofikit.streaming.feedforward import TCN, Conv, Dense, ResidualBlock
 from lofikit.streaming.layer import FloatArray, Layer, check_chain, keep
 from lofikit.streaming.recurrent import GRU, LSTM
@@ -25,6 +26,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "TCN",
+    "Attention",
     "Conv",
     "Dense",
     "EncoderDecoder",
@@ -32,7 +34,9 @@ __all__ = [
     "Input",
     "Layer",
     "Network",
+    "RMSNorm",
     "ResidualBlock",
+    "TransformerBlock",
     "receptive_field",
 ]
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from lofikit.streaming.arena import Arena, padded
 from lofikit.streaming.layer import FloatArray
 
-PRODUCT, RESIDUAL, LSTM_CELL, PRODUCT_INT8, GRU_CELL = range(5)
+PRODUCT, RESIDUAL, LSTM_CELL, PRODUCT_INT8, GRU_CELL, RMS_NORM, ROTARY, ATTENTION = range(8)
 """Kinds of operation."""
 
 ACTIVATION_CODES: dict[str, int] = {
@@ -60,6 +60,19 @@ OPERATION = np.dtype(
             "cell",
             # GRU_CELL: gates in source, those of the hidden state, which is in out, here
             "hidden_gates",
+            # RMS_NORM: inputs values of source to out, scaled by the weights' row
+            # ROTARY: cosines of the clock's angles to out, and behind them the sines
+            "frequencies",  # in the weights: columns angles a frame
+            # ATTENTION: queries, keys and values in source, one after the other, to out
+            "heads",
+            "half",  # padded values of half a head
+            "window",
+            "rotations",  # from ROTARY
+            "keys",  # of a stream's head: (2 * half, padded window), packed as a matrix is
+            "values",  # of a stream's head: (padded window, 2 * half), likewise
+            "mask",  # padded window: 0 where a frame is, else far below any score
+            "scores",  # padded window
+            "zeros",
             # Applied to out, one after the other
             "activation",
             "second_activation",

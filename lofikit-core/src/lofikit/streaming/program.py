@@ -22,29 +22,40 @@ import numpy as np
 import numpy.typing as npt
 
 from lofikit.streaming.arena import padded
+from lofikit.streaming.attention import rotary_frequencies
 from lofikit.streaming.network import (
     GRU,
     LSTM,
     TCN,
+    Attention,
     Conv,
     Dense,
     FloatArray,
     Layer,
     Network,
     ResidualBlock,
+    RMSNorm,
+    TransformerBlock,
 )
 from lofikit.streaming.operations import (
     ACTIVATION_CODES,
+    ATTENTION,
     GRU_CELL,
     LSTM_CELL,
     PRODUCT,
     RESIDUAL,
+    RMS_NORM,
+    ROTARY,
     Packer,
     spread_gates,
 )
 
 LOOK_AHEAD_ROWS = 64
 """Rows (frames x streams) of a product computed ahead, at most: its operands stay in cache."""
+
+
+_UNHEARD = -1e30
+"""The score of a frame that was not heard yet: its share of an attention is nothing."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,7 @@ class _NetworkPacker(Packer):
     def __init__(self, network: Network, streams: int, *, int8: bool) -> None:
         super().__init__(streams)
         self._int8 = int8
+        self._rotations: dict[int, int] = {}
         embedding = network.input.embedding
         rows = -1 if embedding is None else self.weights.vector(embedding.ravel())
         table = 0 if embedding is None or embedding.ndim == 2 else embedding[0].size
@@ -98,7 +110,9 @@ class _NetworkPacker(Packer):
             Dense: self._dense,
             GRU: self._gru,
             LSTM: self._lstm,
+            RMSNorm: self._rms_norm,
             TCN: self._tcn,
+            TransformerBlock: self._transformer_block,
         }
         for layer in network.layers:
             at = packers[type(layer)](layer, at)
@@ -215,6 +229,73 @@ class _NetworkPacker(Packer):
             GRU_CELL, source=gates, hidden_gates=hidden_gates, out=hidden, columns=padded(units)
         )
         return hidden
+
+    def _rms_norm(self, layer: RMSNorm, source: int) -> int:
+        width = layer.output_width
+        out = self.frames(width)
+        scale = self.weights.vector(layer.scale)
+        self.add(
+            RMS_NORM, source=source, inputs=width, columns=padded(width), weight=scale, out=out
+        )
+        return out
+
+    def _transformer_block(self, layer: TransformerBlock, source: int) -> int:
+        heard = self._rms_norm(layer.attention_norm, source)
+        mixed = self._attention(layer.attention, heard, source)
+        hidden = self._dense(layer.up, self._rms_norm(layer.mlp_norm, mixed))
+        branch = self._dense(layer.down, hidden)
+        out = self.frames(layer.output_width)
+        columns = padded(layer.output_width)
+        self.add(RESIDUAL, source=mixed, branch=branch, out=out, columns=columns)
+        return out
+
+    def _attention(self, layer: Attention, source: int, residual: int) -> int:
+        """What the attention gives of ``source``, added to ``residual``."""
+        heads, ring = layer.heads, padded(layer.window)
+        half = padded(layer.head_width // 2)
+        width = heads * 2 * half
+        query = layer.query / np.float32(np.sqrt(layer.head_width))
+        parts = [spread_heads(part, heads) for part in (query, layer.key, layer.value)]
+        zeros = self.state.reserve(3 * width)
+        given = self.affine(np.concatenate(parts, axis=1), source, start=zeros)
+        out = self.frames(width)
+        caches = self.streams * heads * 2 * half * ring
+        self.add(
+            ATTENTION,
+            source=given,
+            out=out,
+            columns=width,
+            heads=heads,
+            half=half,
+            window=layer.window,
+            rotations=self._rotary(layer.head_width),
+            keys=self.state.reserve(caches),
+            values=self.state.reserve(caches),
+            mask=self.state.vector(np.full(ring, _UNHEARD, np.float32)),
+            scores=self.state.reserve(ring),
+            zeros=zeros,
+        )
+        mix = spread_heads(layer.output.T, heads).T
+        return self.affine(mix, out, start=residual, start_frames=1)
+
+    def _rotary(self, head_width: int) -> int:
+        """The cosines and sines of a frame, which all layers of a head width share."""
+        if head_width not in self._rotations:
+            half = padded(head_width // 2)
+            out = self.state.reserve(2 * half)
+            frequencies = self.weights.vector(rotary_frequencies(head_width))
+            self.add(ROTARY, out=out, columns=half, frequencies=frequencies)
+            self._rotations[head_width] = out
+        return self._rotations[head_width]
+
+
+def spread_heads(matrix: FloatArray, heads: int) -> FloatArray:
+    """Pad each half of each head of (in, heads * head_width) to a multiple of `ALIGN` columns."""
+    inputs, columns = matrix.shape
+    half = columns // heads // 2
+    wide = np.zeros((inputs, heads, 2, padded(half)), np.float32)
+    wide[..., :half] = matrix.reshape(inputs, heads, 2, half)
+    return wide.reshape(inputs, -1)
 
 
 def _look_ahead(kernel: int, dilation: int, streams: int) -> list[tuple[int, int, int]]:

@@ -6,13 +6,24 @@ memory is allocated and no Python runs between two frames.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from lofikit.streaming import cells, vectors
-from lofikit.streaming.arena import PANEL, padded
-from lofikit.streaming.operations import GRU_CELL, PRODUCT, PRODUCT_INT8, RESIDUAL
+from lofikit.streaming import cells, rows, vectors
+from lofikit.streaming.arena import ALIGN, PANEL, padded
+from lofikit.streaming.attention import NORM_EPSILON
+from lofikit.streaming.operations import (
+    ATTENTION,
+    GRU_CELL,
+    LSTM_CELL,
+    PRODUCT,
+    PRODUCT_INT8,
+    RESIDUAL,
+    RMS_NORM,
+    ROTARY,
+)
 from lofikit.streaming.processor import compiled, inlined
 from lofikit.streaming.sampling import draw_frame
 
@@ -171,6 +182,58 @@ def _gru_cell(processor: Any, op: Any, state: Any, streams: int) -> None:
 
 
 @inlined
+def _rms_norm(processor: Any, op: Any, weights: Any, state: Any, streams: int) -> None:
+    whole = op.inputs - op.inputs % ALIGN
+    for row in range(streams):
+        source = op.source + row * op.columns
+        total = rows.square_sum(processor, state, source, whole)
+        for index in range(whole, op.inputs):
+            total += state[source + index] * state[source + index]
+        mean = total / np.float32(op.inputs) + np.float32(NORM_EPSILON)
+        factor = np.float32(1.0) / np.float32(math.sqrt(mean))
+        out = op.out + row * op.columns
+        rows.scaled(processor, weights, state, out, source, factor, op.weight, op.columns)
+
+
+@inlined
+def _rotary(op: Any, weights: Any, state: Any, clock: int) -> None:
+    """In float64, so that the angles stay exact in a stream of any length."""
+    for index in range(op.columns):
+        angle = float(clock) * float(weights[op.frequencies + index])
+        state[op.out + index] = np.float32(math.cos(angle))
+        state[op.out + op.columns + index] = np.float32(math.sin(angle))
+
+
+@inlined
+def _attention(processor: Any, op: Any, weights: Any, state: Any, streams: int, clock: int) -> None:
+    """Each head's queries against the keys of the last frames, which lie in a ring."""
+    half, width, ring = op.half, 2 * op.half, padded_width(op.window)
+    slot = clock % op.window
+    state[op.mask + slot] = np.float32(0.0)
+    # Keys: frames are columns, in panels; values: frames are rows, in panels of a head's values.
+    panel = slot // PANEL * PANEL
+    panel_width = min(PANEL, ring - panel)
+    for head in range(streams * op.heads):
+        row, number = head // op.heads, head % op.heads
+        query = op.source + 3 * row * op.columns + number * width
+        key, value = query + op.columns, query + 2 * op.columns
+        for at in (query, key):
+            rows.rotate(processor, state, at, op.rotations, op.rotations + half, half)
+        keys, values = op.keys + head * width * ring, op.values + head * width * ring
+        column = keys + panel * width + slot - panel
+        for index in range(width):
+            state[column + index * panel_width] = state[key + index]
+        for first in range(0, width, PANEL):
+            count = min(PANEL, width - first)
+            place = values + first * ring + slot * count
+            vectors.copy(processor, state, place, value + first, count)
+        product(processor, state, state, 1, width, ring, query, 0, keys, op.mask, 0, op.scores)
+        rows.softmax(processor, state, op.scores, ring)
+        out = op.out + row * op.columns + number * width
+        product(processor, state, state, 1, ring, width, op.scores, 0, values, op.zeros, 0, out)
+
+
+@inlined
 def step(
     processor: Any, operations: Any, weights: Any, state: Any, streams: int, clock: int
 ) -> None:
@@ -185,10 +248,16 @@ def step(
             _residual(processor, op, state, streams)
         elif op.kind == PRODUCT_INT8:
             _product_int8(processor, op, weights, state, streams, clock)
+        elif op.kind == LSTM_CELL:
+            _lstm_cell(processor, op, state, streams, clock)
         elif op.kind == GRU_CELL:
             _gru_cell(processor, op, state, streams)
-        else:
-            _lstm_cell(processor, op, state, streams, clock)
+        elif op.kind == RMS_NORM:
+            _rms_norm(processor, op, weights, state, streams)
+        elif op.kind == ROTARY:
+            _rotary(op, weights, state, clock)
+        elif op.kind == ATTENTION:
+            _attention(processor, op, weights, state, streams, clock)
         count = op.ahead * streams * op.columns
         code = op.activation
         for _ in range(2):
