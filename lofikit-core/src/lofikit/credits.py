@@ -116,6 +116,7 @@ def licence(text: str) -> Licence:
 
 Credited = Mapping[str, Any]
 """A clip as a run's manifest has it: id, title, artist, licence, origin."""
+NO_LICENCE = "No licence stated"
 
 
 def licence_note(clips: Iterable[Credited]) -> str:
@@ -147,20 +148,29 @@ def credits_text(clips: Sequence[Credited], opening: str) -> str:
         clips: What is credited.
         opening: The sentence that says of what.
     """
+    lines = ["# Credits", "", _plain(opening)]
+    for group, credited in by_licence(clips):
+        name = _plain(group.id) or NO_LICENCE
+        link = f": <{group.url}>" if group.known else ""
+        lines += ["", f"## {name}", "", terms(group) + (link or "."), ""]
+        lines += [_line(clip) for clip in credited]
+    return "\n".join(lines) + "\n"
+
+
+def by_licence(clips: Iterable[Credited]) -> list[tuple[Licence, list[Credited]]]:
+    """Returns each clip once, under its licence; those that cannot be read come last."""
     unique = {str(clip.get("id", i)): clip for i, clip in enumerate(clips)}
     groups: dict[Licence, list[Credited]] = {}
     for clip in unique.values():
         groups.setdefault(licence(str(clip.get("licence", ""))), []).append(clip)
-    lines = ["# Credits", "", _plain(opening)]
-    for group in sorted(groups, key=lambda one: (not one.known, not one.id, one.id)):
-        lines += ["", f"## {_plain(group.id) or 'No licence stated'}", "", _terms(group), ""]
-        lines += [_line(clip) for clip in groups[group]]
-    return "\n".join(lines) + "\n"
+    order = sorted(groups, key=lambda one: (not one.known, not one.id, one.id))
+    return [(one, groups[one]) for one in order]
 
 
-def _terms(one: Licence) -> str:
+def terms(one: Licence) -> str:
+    """Returns in a few words what a licence asks for."""
     if not one.known:
-        return "Ask the owner what you may do with it."
+        return "Ask the owner what you may do with it"
     asked = [
         words
         for words, holds in (
@@ -171,7 +181,7 @@ def _terms(one: Licence) -> str:
         )
         if holds
     ]
-    return f"{'; '.join(asked).capitalize() or 'Free of conditions'}: <{one.url}>"
+    return "; ".join(asked).capitalize() or "Free of conditions"
 
 
 def _line(clip: Credited) -> str:

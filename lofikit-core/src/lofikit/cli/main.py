@@ -23,6 +23,7 @@ VERBS = {
     "generate": ("generate", "Generate music with one or more runs."),
     "band": ("band", "Let runs that were trained on stems play together."),
     "evaluate": ("evaluate", "Measure runs on the clips that they were not trained on."),
+    "report": ("report", "Make a page to listen in: runs side by side, and blind."),
     "convert": ("convert", "Take a run to the same model of another backend."),
     "plot": ("plot", "Draw waveforms, spectrograms, the effect of the rate, and losses."),
     "plugins": ("plugins", "List plugins and what they offer, and what failed to load."),

@@ -10,7 +10,7 @@ Importing this package imports matplotlib.
 
 from lofikit.figures.losses import loss
 from lofikit.figures.sample_rates import rates
-from lofikit.figures.sheet import FORMATS, MAX_ROWS, check_format, save
+from lofikit.figures.sheet import FORMATS, MAX_ROWS, check_format, encode, save
 from lofikit.figures.spectra import FLOOR
 from lofikit.figures.takes import Take, spectrogram, waveform
 
@@ -20,6 +20,7 @@ __all__ = [
     "MAX_ROWS",
     "Take",
     "check_format",
+    "encode",
     "loss",
     "rates",
     "save",

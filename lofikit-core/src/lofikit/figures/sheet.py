@@ -218,15 +218,11 @@ def save(figure: Figure, path: Path) -> None:
         OutputError: If the suffix names no format, or the file cannot be written.
     """
     check_format(path)
-    kind = path.suffix.lower().lstrip(".")
-    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-    drawn = io.BytesIO()
-    with style():
-        figure.savefig(drawn, format=kind, dpi=figure.dpi, metadata=metadata)
+    content = encode(figure, path.suffix)
     partial = path.with_name(f".partial-{path.name}")
     try:
         try:
-            partial.write_bytes(drawn.getbuffer())
+            partial.write_bytes(content)
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
@@ -235,6 +231,21 @@ def save(figure: Figure, path: Path) -> None:
             f"cannot write {path}: {error.strerror or error}",
             "choose another place with -o",
         ) from error
+
+
+def encode(figure: Figure, suffix: str) -> bytes:
+    """Returns a figure as the content of a file: what :func:`save` writes.
+
+    Args:
+        figure: The figure.
+        suffix: One of :data:`FORMATS`.
+    """
+    kind = suffix.lower().lstrip(".")
+    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    drawn = io.BytesIO()
+    with style():
+        figure.savefig(drawn, format=kind, dpi=figure.dpi, metadata=metadata)
+    return drawn.getvalue()
 
 
 def check_format(path: Path) -> None:
