@@ -64,7 +64,8 @@ def main() -> int:
         runs = [folder / f"{data}-{model}" for model in RECIPES]
         lofikit("plot", "loss", *runs, "--overwrite", "-o", folder / f"{data}-loss.png")
     scored = [folder / f"{data}-{model}" for data in data_sets for model in RECIPES]
-    lofikit("evaluate", *scored, "--seconds", 1 if options.small else 10)
+    small = ["--prompts", 2, "--seconds", 1, "--scored-seconds", 1] if options.small else []
+    lofikit("evaluate", *scored, "--quick", *small)
     rates = folder / "rates.png"
     lofikit("plot", "rates", next(library.glob("clips/*")), "--overwrite", "-o", rates)
     band = folder / "band.toml"

@@ -142,7 +142,8 @@ def made_small(words: list[str]) -> list[str]:
         size = ["--source.clips", "2", "--source.seconds", "4", "--source.sample-rate", "8000"]
         return [*words, *size]
     length = ["--seconds", "0.2"]
-    return words + {"generate": [*length, "--prompt-seconds", "1"], "evaluate": length}.get(
+    few = ["--quick", "--prompts", "1", "--seconds", "1", "--scored-seconds", "0.2"]
+    return words + {"generate": [*length, "--prompt-seconds", "1"], "evaluate": few}.get(
         words[0], []
     )
 

@@ -61,7 +61,7 @@ def test_the_whole_path(lofikit, tmp_path: Path) -> None:  # type: ignore[no-unt
     for stem, where in (("hpss/percussive", drums), ("true/keys+bass", tmp_path / "melody")):
         assert lofikit("train", library, *QUICK, "--stem", stem, "-o", where).code == 0
     assert len(list((drums / "auditions").glob("*.wav"))) == 1
-    scored = lofikit("evaluate", drums, "--seconds", 2)
+    scored = lofikit("evaluate", drums, "--bits-only", "--scored-seconds", 2)
     assert "bits" in scored.out
     take = tmp_path / "take.flac"
     done = lofikit(

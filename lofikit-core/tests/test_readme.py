@@ -40,7 +40,7 @@ def test_the_plugin_of_the_readme_trains_and_plays(
     take = str(tmp_path / "take.wav")
     assert run(["generate", where, "--seconds", "0.5", "-o", take]) == 0
     assert np.isfinite(np.fromfile(take, np.int16)).all()
-    assert run(["evaluate", where, "--seconds", "1"]) == 0
+    assert run(["evaluate", where, "--quick", "--seconds", "1"]) == 0
 
 
 def test_the_commands_stand_alone_in_the_first_two_blocks() -> None:

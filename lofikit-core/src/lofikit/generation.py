@@ -27,6 +27,8 @@ Samples = NDArray[np.float32]
 
 BLOCK_SECONDS = 0.25
 """Length of the blocks that are generated and written at a time."""
+PRIMED_VALUES = 1 << 24
+"""Predicted values that priming with prompts gives at a time, to bound the memory."""
 NOISE = "noise"
 NOISE_LEVEL = -20.0
 """Level of a noise prompt in dBFS RMS, if the run's clips were left at their own levels."""
@@ -79,13 +81,86 @@ class TakeOptions:
             )
 
 
-class Performer:
-    """A run that plays: primed with its prompt, then generating block by block.
+class BatchPerformer:
+    """A run that plays several takes at once: each primed with its prompt, then block by block.
 
     Args:
         model: The trained model.
         representation: Its representation.
-        prompt: Mono samples at the representation's rate and the training's level.
+        prompts: Mono samples at the representation's rate and the training's level, one prompt a
+            take, shape (batch, n).
+        sampling: Temperature and top-p.
+        seed: Seed of the streams, each of which draws differently.
+
+    Attributes:
+        rate: Sample rate in Hz.
+        prompts: The prompts as the model heard them, decoded again, shape (batch, m).
+
+    Raises:
+        PromptError: If the prompts are shorter than the model's context.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        representation: Representation,
+        prompts: Samples,
+        sampling: Sampling,
+        seed: int,
+    ) -> None:
+        spec, batch = representation.spec, len(prompts)
+        self.rate = spec.sample_rate
+        self._hop = spec.hop
+        self._skip = representation.window - spec.hop
+        self._stream: Stream = model.stream(batch, sampling, seed)
+        self._decoder: Decoder = representation.decoder(batch)
+        frames = self._prompt_frames(model, representation, prompts)
+        # Predictions come back for each frame of a prompt; in pieces they need little memory.
+        values = batch * spec.size * (spec.levels or 1)
+        piece = max(1, PRIMED_VALUES // (values * model.block)) * model.block
+        for start in range(0, frames.shape[1], piece):
+            self._stream.prime(frames[:, start : start + piece])
+        self.prompts = self._decode(frames)
+        self._held: Samples = np.zeros((batch, 0), np.float32)
+
+    def _prompt_frames(
+        self, model: Model, representation: Representation, prompts: Samples
+    ) -> NDArray[Any]:
+        overlap, length = self._skip, prompts.shape[1]
+        count = (length // self._hop) // model.block * model.block
+        if count < model.context:
+            needed = model.context * self._hop / self.rate
+            raise PromptError(
+                f"the prompt has {length / self.rate:.2f} s, and the model needs "
+                f"{needed:.2f} s ({model.context} frames of {self._hop} samples at {self.rate} Hz)",
+                "give a longer clip, or --prompt noise",
+            )
+        used = prompts[:, length - count * self._hop :]
+        return representation.encode(np.pad(used, ((0, 0), (overlap, 0))))
+
+    def _decode(self, frames: NDArray[Any]) -> Samples:
+        samples = self._decoder.push(frames)
+        skipped = min(self._skip, samples.shape[1])
+        self._skip -= skipped
+        return np.asarray(samples[:, skipped:])
+
+    def next(self, count: int) -> Samples:
+        """Generates the next ``count`` samples of each take, shape (batch, count)."""
+        while self._held.shape[1] < count:
+            frames = max(1, -(-(count - self._held.shape[1]) // self._hop))
+            new = self._decode(self._stream.next(frames))
+            self._held = np.concatenate([self._held, new], axis=1)
+        block, self._held = self._held[:, :count], self._held[:, count:]
+        return block
+
+
+class Performer:
+    """A run that plays one take: primed with its prompt, then generating block by block.
+
+    Args:
+        model: The trained model.
+        representation: Its representation.
+        prompt: Mono samples at the representation's rate and the training's level, shape (n,).
         options: How the take is made.
         seed: Seed of this stream.
 
@@ -105,49 +180,18 @@ class Performer:
         options: TakeOptions,
         seed: int,
     ) -> None:
-        self.rate = representation.spec.sample_rate
-        self._hop = representation.spec.hop
-        self._skip = representation.window - representation.spec.hop
-        self._stream: Stream = model.stream(1, options.sampling, seed)
-        self._decoder: Decoder = representation.decoder(1)
-        frames = self._prompt_frames(model, representation, prompt)
-        self._stream.prime(frames)
-        self.prompt = self._decode(frames)
-        self._held: Samples = np.zeros(0, np.float32)
-
-    def _prompt_frames(
-        self, model: Model, representation: Representation, prompt: Samples
-    ) -> NDArray[Any]:
-        overlap = self._skip
-        count = (len(prompt) // self._hop) // model.block * model.block
-        if count < model.context:
-            needed = model.context * self._hop / self.rate
-            raise PromptError(
-                f"the prompt has {len(prompt) / self.rate:.2f} s, and the model needs "
-                f"{needed:.2f} s ({model.context} frames of {self._hop} samples at {self.rate} Hz)",
-                "give a longer clip, or --prompt noise",
-            )
-        used = prompt[len(prompt) - count * self._hop :]
-        return representation.encode(np.pad(used, (overlap, 0))[None])
-
-    def _decode(self, frames: NDArray[Any]) -> Samples:
-        samples = self._decoder.push(frames)[0]
-        skipped = min(self._skip, len(samples))
-        self._skip -= skipped
-        return np.asarray(samples[skipped:])
+        self._batch = BatchPerformer(model, representation, prompt[None], options.sampling, seed)
+        self.rate = self._batch.rate
+        self.prompt: Samples = self._batch.prompts[0]
 
     def next(self, count: int) -> Samples:
         """Generates the next ``count`` samples."""
-        while len(self._held) < count:
-            frames = max(1, -(-(count - len(self._held)) // self._hop))
-            new = self._decode(self._stream.next(frames))
-            if not np.isfinite(new).all():
-                raise PromptError(
-                    "the model's predictions grew beyond all bounds",
-                    "try another prompt, a lower --temperature, or training with input noise",
-                )
-            self._held = np.concatenate([self._held, new])
-        block, self._held = self._held[:count], self._held[count:]
+        block: Samples = self._batch.next(count)[0]
+        if not np.isfinite(block).all():
+            raise PromptError(
+                "the model's predictions grew beyond all bounds",
+                "try another prompt, a lower --temperature, or training with input noise",
+            )
         return block
 
 

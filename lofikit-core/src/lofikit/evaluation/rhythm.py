@@ -35,7 +35,7 @@ def onset_strength(levels: NDArray[np.float32], frame_rate: float) -> Array:
     return np.asarray(rises.mean(axis=1), dtype=np.float64)
 
 
-def autocorrelation(signal: Array, lags: int) -> Array:
+def autocorrelation(signal: NDArray[np.floating], lags: int) -> Array:
     """Returns the normalised autocorrelation about the mean at lags below ``lags``.
 
     The sum at each lag is divided by the root of the energies of the two stretches that it

@@ -20,6 +20,9 @@ LOWEST = 50.0
 RANGE = 80.0
 """Power is not told apart further than this below the loudest value of the samples, in dB."""
 
+FAINTEST = 1e-10
+"""Power that is not told apart from none, whatever else there is."""
+
 
 @dataclass(frozen=True)
 class Spectrum:
@@ -39,8 +42,7 @@ class Spectrum:
         """Returns the levels of mel bands in dB, shape (time, :data:`BANDS`)."""
         rate = round(2 * self.frequencies[-1])
         bands = self.power @ mel_filters(rate, 2 * (len(self.frequencies) - 1)).T
-        loudest = max(float(bands.max(initial=0.0)), 1e-12)
-        floor = np.float32(loudest * 10 ** (-RANGE / 10))
+        floor = np.float32(max(float(bands.max(initial=0.0)) * 10 ** (-RANGE / 10), FAINTEST))
         return np.asarray(10 * np.log10(np.maximum(bands, floor)), dtype=np.float32)
 
 
