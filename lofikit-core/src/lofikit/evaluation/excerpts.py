@@ -112,7 +112,7 @@ def real_excerpts(
     """
     parts = [part for part in parts if part.length >= prompt + length]
     most = max(1, MOST_EXCERPTS // max(1, len(parts)))
-    skip = -(-len(parts) // MOST_EXCERPTS)
+    skip = max(1, -(-len(parts) // MOST_EXCERPTS))
     found = []
     for part in parts[::skip]:
         samples = levelled(store, part, target)
