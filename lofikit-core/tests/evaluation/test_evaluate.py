@@ -48,7 +48,7 @@ def test_rows_figures_and_prompts(runs: Path, music: Path) -> None:
     (found,) = evaluated(music, runs / "frames", runs / "again")
     names = {row.name for row in found.rows}
     own = {str(runs / "frames"), str(runs / "again")}
-    assert names == {"real music", *own, *(anchor.name for anchor in ANCHORS)}
+    assert names == {"real music", "code chain", *own, *(anchor.name for anchor in ANCHORS)}
     kinds = {row.name: row.kind for row in found.rows}
     assert all(kinds[name] == "run" for name in own)
     held = {clip["id"] for clip in Run.open(runs / "classes").manifest()["held_out_clips"]}

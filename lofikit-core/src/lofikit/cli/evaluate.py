@@ -82,9 +82,9 @@ def command(
 ) -> None:
     """Measure runs on the clips that they were not trained on.
 
-    First by their predictions: classes in bits a sample (less is better), real values by the
-    prediction gain in dB (more is better), the mean over clips, the spread, and the best and worst
-    clip. Then by what they play when they run free, from many prompts, beside real music and
+    First by their predictions: classes in bits a sample or a code (less is better), real values by
+    the prediction gain in dB (more is better), the mean over clips, the spread, and the best and
+    worst clip. Then by what they play when they run free, from many prompts, beside real music and
     anchors that nobody would call a good model. The page "Is it music?" of the documentation
     explains each figure.
     """
@@ -150,15 +150,17 @@ def _show_scores(runs: Sequence[tuple[Run, Library]], scores: dict[str, HeldOut]
 
     from lofikit.cli.display import out, table
 
-    models = {str(run.path): run.config.model.name for run, _ in runs}
+    opened = {str(run.path): run for run, _ in runs}
     shown = table("run", "model", "unit", "mean", "spread", "best", "worst", "clips")
     for name, held in sorted(
         scores.items(),
         key=lambda item: (item[1].unit, item[1].mean * (1 if item[1].unit == "bits" else -1)),
     ):
         numbers = (f"{value:.3f}" for value in (held.mean, held.spread, held.best, held.worst))
-        unit = "bits a sample" if held.unit == "bits" else held.unit
-        shown.add_row(escape(name), models[name], unit, *numbers, str(held.clips))
+        run, unit = opened[name], held.unit
+        if unit == "bits":
+            unit = "bits a sample" if run.representation().spec.hop == 1 else "bits a code"
+        shown.add_row(escape(name), run.config.model.name, unit, *numbers, str(held.clips))
     out.print(shown)
 
 

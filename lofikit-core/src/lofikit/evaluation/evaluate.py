@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from lofikit.errors import LibraryError, OptionError
-from lofikit.evaluation.anchors import ANCHORS
+from lofikit.evaluation.anchors import ANCHORS, Anchor
+from lofikit.evaluation.code_chain import NAME as CHAIN
+from lofikit.evaluation.code_chain import CodeChain
 from lofikit.evaluation.comparison import (
     Comparison,
     HeldOut,
@@ -133,14 +135,8 @@ def _compare(
     players = [_Player(run) for run in runs]
     hall = _Hall(players, library, options, show)
     rows = [hall.real_row()]
-    for anchor in ANCHORS:
-        seeds = hall.seeds if anchor.random else hall.seeds[:1]
-        takes = []
-        for seed in seeds:
-            for index, prompt in enumerate(hall.prompts):
-                generator = np.random.default_rng([seed, index])
-                takes.append(anchor.go_on(prompt.prompt, hall.rate, hall.length, generator))
-        rows.append(hall.row(anchor.name, "anchor", takes))
+    for anchor in (*ANCHORS, hall.code_chain()):
+        rows.append(hall.row(anchor.name, "anchor", hall.takes(anchor)))
     for player in players:
         takes = player.takes(hall, options, show)
         rows.append(
@@ -250,6 +246,18 @@ class _Hall:
     def _excerpts(self, parts: Sequence[ClipSamples]) -> list[Excerpt]:
         return real_excerpts(self._store, parts, self._target, self._prompt, self.excerpt)
 
+    def takes(self, anchor: Anchor) -> list[Samples]:
+        """Lets an anchor go on from all prompts, with every seed if it draws."""
+        seeds = self.seeds if anchor.random else self.seeds[:1]
+        made = []
+        for seed in seeds:
+            for index, prompt in enumerate(self.prompts):
+                generator = np.random.default_rng([seed, index])
+                made.append(anchor.go_on(prompt.prompt, self.rate, self.length, generator))
+                total = len(seeds) * len(self.prompts)
+                self._show(f"{anchor.name}: playing", len(made), total)
+        return made
+
     def _measured_excerpts(self, parts: Sequence[ClipSamples]) -> list[tuple[Excerpt, Measured]]:
         hop = round(GRID_SECONDS * self.rate)
         found = []
@@ -261,6 +269,15 @@ class _Hall:
             found.append((excerpt, measured))
             self._show("real music: measuring", done, len(excerpts))
         return found
+
+    def code_chain(self) -> Anchor:
+        """Learns a chain from the clips that the first run was trained on."""
+        self._show(f"{CHAIN}: learning", 0, 1)
+        chain = CodeChain(
+            [levelled(self._store, p, self._target) for p in self._trained[0]], self.rate
+        )
+        self._show(f"{CHAIN}: learning", 1, 1)
+        return chain.anchor()
 
     def real_row(self) -> Row:
         """Returns the row of the clips themselves, each compared with the others."""
