@@ -141,11 +141,13 @@ def made_small(words: list[str]) -> list[str]:
     if words[:2] == ["collect", "synthetic"]:
         size = ["--source.clips", "2", "--source.seconds", "4", "--source.sample-rate", "8000"]
         return [*words, *size]
-    length = ["--seconds", "0.2"]
-    few = ["--quick", "--prompts", "1", "--seconds", "1", "--scored-seconds", "0.2"]
-    return words + {"generate": [*length, "--prompt-seconds", "1"], "evaluate": few}.get(
-        words[0], []
-    )
+    length, prompt = ["--seconds", "0.2"], ["--prompt-seconds", "1"]
+    size = {
+        "generate": [*length, *prompt],
+        "evaluate": ["--quick", "--prompts", "1", "--seconds", "1", "--scored-seconds", "0.2"],
+        "report": [*length, *prompt, "--prompts", "1"],
+    }
+    return words + size.get(words[0], [])
 
 
 def do(words: list[str]) -> None:
