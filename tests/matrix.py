@@ -38,6 +38,7 @@ RATE = 4410
 SMALL = {
     "filters": 4,
     "units": 8,
+    "width": 16,
     "dilations": [1, 2],
     "window": 16,
     "block": 4,

@@ -14,12 +14,21 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "torch/tcn": {"filters": 6, "dilations": (1, 2), "window": 16},
     "torch/lstm": {"units": 6, "layers": 2, "window": 16},
     "torch/seq2seq": {"units": 6, "block": 4},
+    "torch/gru": {"units": 6, "window": 16, "dropout": 0.0},
+    "torch/transformer": {
+        "width": 12,
+        "layers": 2,
+        "heads": 2,
+        "attention_window": 7,
+        "dropout": 0.0,
+        "window": 16,
+    },
 }
 
 
 @pytest.fixture(params=list(OPTIONS))
 def component(request: pytest.FixtureRequest) -> str:
-    """Each of the three models."""
+    """Each of the models."""
     name: str = request.param
     return name
 

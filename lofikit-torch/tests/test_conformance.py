@@ -1,4 +1,4 @@
-"""The three models under core's suite, on the compiled engine and on torch's own streams."""
+"""The models under core's suite, on the compiled engine and on torch's own streams."""
 
 from __future__ import annotations
 
@@ -82,4 +82,57 @@ class TestSeq2SeqByTorch(ModelSuite):
     options: ClassVar[dict[str, Any]] = {"block": 5, "units": 12, **BY_TORCH}
     random_options = RANDOM
     specs = (WIDE, CLASSES)
+    unsupported = (CODES,)
+
+
+class TestGRU(ModelSuite):
+    component = "torch/gru"
+    options: ClassVar[dict[str, Any]] = {
+        "window": 16,
+        "units": 8,
+        "layers": 1,
+        "dropout": 0.0,
+        "device": "cpu",
+    }
+    random_options: ClassVar[dict[str, Any]] = {"dropout": 0.2, "id_noise": 0.1}
+    specs = (CODES, CLASSES)
+
+
+class TestGRUByTorch(ModelSuite):
+    test_new_process = AS_ABOVE
+    component = "torch/gru"
+    options: ClassVar[dict[str, Any]] = {
+        "window": 16,
+        "units": 8,
+        "dropout": 0.0,
+        "targets": "last",
+        **BY_TORCH,
+    }
+    random_options = RANDOM
+    specs = (REAL, WIDE)
+
+
+TRANSFORMER: dict[str, Any] = {
+    "window": 16,
+    "width": 16,
+    "layers": 2,
+    "heads": 2,
+    "attention_window": 6,
+    "dropout": 0.0,
+}
+
+
+class TestTransformer(ModelSuite):
+    component = "torch/transformer"
+    options: ClassVar[dict[str, Any]] = {**TRANSFORMER, "device": "cpu"}
+    random_options: ClassVar[dict[str, Any]] = {"dropout": 0.2, "id_noise": 0.1}
+    specs = (CODES, CLASSES)
+
+
+class TestTransformerByTorch(ModelSuite):
+    test_new_process = AS_ABOVE
+    component = "torch/transformer"
+    options: ClassVar[dict[str, Any]] = {**TRANSFORMER, "embedding": 0, **BY_TORCH}
+    random_options = RANDOM
+    specs = (CLASSES, WIDE)
     unsupported = (CODES,)

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from lofikit.models.configs import CausalConfig, LSTMConfig, Seq2SeqConfig, TCNConfig
+from lofikit.models.configs import LSTMConfig, Seq2SeqConfig, TCNConfig
 from lofikit.models.families import family_of
 from lofikit.models.families.base import of_config
 from lofikit.models.families.lstm import layer_names
-from lofikit.models.layers import Config, head_width, input_width
+from lofikit.models.layers import Config, head_width, input_width, shapes
 from lofikit.options import Options
 from lofikit.representations.base import FrameSpec
-from lofikit_keras.runtime import TCNLayer, keras
+from lofikit_keras.runtime import TCNLayer, keras, tf
 
 _Body = tuple[Any, dict[str, Any]]
 """The layers of a family as a Keras model, and its variables by their canonical names."""
@@ -44,15 +44,35 @@ class Layers:
     seeds: tuple[Any, ...]
 
 
+def embedded(ids: Any, table: Any) -> Any:
+    """Returns rows (..., size, width) of ids (..., size), off one table or a table each."""
+    if len(table.shape) == 2:
+        return tf.gather(table, ids)
+    size, levels, width = table.shape
+    return tf.gather(tf.reshape(table, (size * levels, width)), ids + levels * tf.range(size))
+
+
+class Embedding(keras.layers.Layer):  # type: ignore[misc]
+    """A learned row for each class id; see `lofikit.streaming.network.Input` for the table."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.table = self.add_weight(shape=shape, name="embedding")
+        self.built = True
+
+    def call(self, ids: Any) -> Any:
+        """Returns rows (..., size, width) of ids (..., size)."""
+        return embedded(ids, self.table)
+
+
 def build(config: Config, spec: FrameSpec, precision: str) -> Layers:
     """Builds a model's layers; their weights are still to be set."""
     variables: dict[str, Any] = {}
     with _precision(precision):
         embedding = None
-        if isinstance(config, CausalConfig) and config.embedding and spec.levels:
-            embedding = keras.layers.Embedding(spec.levels, config.embedding)
-            embedding.build()
-            variables["embedding"] = embedding.embeddings
+        if shape := shapes(config, spec).get("embedding"):
+            embedding = Embedding(shape)
+            variables["embedding"] = embedding.table
         width = input_width(config, spec)
         body, found = of_config(_BODIES, config)(config, width)
         variables |= found

@@ -6,7 +6,7 @@ from typing import Any
 
 from lofikit.models.base import Sampling
 from lofikit.streaming.network import LSTM, TCN, Conv, Dense, Input, Network
-from lofikit_keras.networks import activation
+from lofikit_keras.networks import activation, embedded
 from lofikit_keras.runtime import keras, tf
 
 State = tuple[Any, ...]
@@ -118,7 +118,7 @@ def network_inputs(frames: Any, spec: Input, embedding: Any) -> Any:
         return frames
     if embedding is None:
         return tf.cast(frames, tf.float32) * (2.0 / (spec.levels - 1)) - 1.0
-    rows = tf.gather(embedding, frames)
+    rows = embedded(frames, embedding)
     return tf.reshape(rows, (*frames.shape[:-1], spec.output_width))
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lofikit.models.configs import LSTMConfig, Seq2SeqConfig, TCNConfig
+from lofikit.models.configs import (
+    GRUConfig,
+    LSTMConfig,
+    Seq2SeqConfig,
+    TCNConfig,
+    TransformerConfig,
+)
 from lofikit.options import Options, option
 
 
@@ -50,3 +56,11 @@ class TorchLSTMConfig(TorchOptions, LSTMConfig):
 
 class TorchSeq2SeqConfig(TorchOptions, Seq2SeqConfig):
     """Options of ``torch/seq2seq``."""
+
+
+class TorchGRUConfig(TorchOptions, GRUConfig):
+    """Options of ``torch/gru``."""
+
+
+class TorchTransformerConfig(TorchOptions, TransformerConfig):
+    """Options of ``torch/transformer``."""

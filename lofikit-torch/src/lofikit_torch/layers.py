@@ -126,6 +126,34 @@ class LSTMLayer(nn.LSTM):
         }
 
 
+class GRULayer(nn.Module):
+    """A GRU in core's order of gates; see :class:`lofikit.streaming.recurrent.GRU`."""
+
+    def __init__(self, inputs: int, units: int) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.empty(3 * units, inputs))
+        self.recurrent = nn.Parameter(torch.empty(3 * units, units))
+        self.bias = nn.Parameter(torch.empty(3 * units))
+        self.recurrent_bias = nn.Parameter(torch.empty(3 * units))
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Maps (batch, time, in) to (batch, time, units), and returns the state to carry on."""
+        units = self.recurrent.shape[1]
+        if state is None:
+            state = x.new_zeros(1, x.shape[0], units)
+        # torch has the reset gate before the update gate.
+        weights = []
+        for weight in (self.kernel, self.recurrent, self.bias, self.recurrent_bias):
+            update, reset, candidate = weight.split(units)
+            weights.append(torch.cat([reset, update, candidate]))
+        outputs, left = torch.gru(x, state, weights, True, 1, 0.0, self.training, False, True)
+        return outputs, left
+
+    def weights(self, name: str) -> dict[str, nn.Parameter]:
+        """Returns what is learned, by core's names; kernels lie transposed."""
+        return {f"{name}.{field}": value for field, value in self.named_parameters()}
+
+
 def dropout_masks(
     count: int, shape: tuple[int, ...], rate: float, generator: torch.Generator
 ) -> list[Tensor]:

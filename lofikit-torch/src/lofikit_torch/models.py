@@ -15,7 +15,13 @@ from lofikit.models.layers import initial_weights, network
 from lofikit.models.network import NetworkModel
 from lofikit.representations.base import Frames, FrameSpec
 from lofikit.streaming import engine
-from lofikit_torch.config import TorchLSTMConfig, TorchSeq2SeqConfig, TorchTCNConfig
+from lofikit_torch.config import (
+    TorchGRUConfig,
+    TorchLSTMConfig,
+    TorchSeq2SeqConfig,
+    TorchTCNConfig,
+    TorchTransformerConfig,
+)
 from lofikit_torch.device import check_precision, find_device, working
 from lofikit_torch.losses import LOSSES
 from lofikit_torch.networks import FrameNetwork, core_layout
@@ -24,7 +30,9 @@ from lofikit_torch.stream import CompiledStream, TorchStream
 
 log = logging.getLogger(__name__)
 
-TorchConfig = TorchTCNConfig | TorchLSTMConfig | TorchSeq2SeqConfig
+TorchConfig = (
+    TorchTCNConfig | TorchLSTMConfig | TorchSeq2SeqConfig | TorchGRUConfig | TorchTransformerConfig
+)
 
 
 class TorchModel(NetworkModel):
@@ -82,7 +90,7 @@ class TorchModel(NetworkModel):
         """Leaves the gradients of the mean loss in the weights, and returns the loss."""
         count = len(examples)
         # Drawn for the whole batch, so that how it is cut does not change what is drawn.
-        given = examples[:, self.inputs]
+        given = self._replaced(examples[:, self.inputs], generator)
         noise = self._noise(given, generator)
         masks = self._network.body.masks(count, given.shape[1], generator)
         for weight in self._weights.values():
@@ -186,6 +194,15 @@ class TorchModel(NetworkModel):
             return None
         noise = torch.randn(given.shape, generator=generator, device=self.device)
         return noise * self.config.input_noise
+
+    def _replaced(self, given: Tensor, generator: torch.Generator) -> Tensor:
+        """Replaces a share of class ids by random ones, as the config's ``id_noise`` asks."""
+        share, levels = getattr(self.config, "id_noise", 0.0), self.spec.levels
+        if not share or levels is None:
+            return given
+        drawn = torch.rand(given.shape, generator=generator, device=self.device)
+        others = torch.randint(levels, given.shape, generator=generator, device=self.device)
+        return torch.where(drawn < share, others, given)
 
     def _optimiser_for(self, settings: StepSettings) -> Optimiser:
         if self._optimiser is None or self._optimiser_name != settings.optimiser:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lofikit.models.families import family_of
-from lofikit.models.layers import Config, head_width, input_width
+from lofikit.models.layers import Config, head_width, input_width, shapes
 from lofikit.representations.base import FrameSpec
 from lofikit_torch.bodies import build_body
 from lofikit_torch.bodies.base import Memory
@@ -28,11 +28,10 @@ class FrameNetwork(nn.Module):
     def __init__(self, config: Config, spec: FrameSpec) -> None:
         super().__init__()
         self.spec = spec
-        width = input_width(config, spec)
         self.embedding: nn.Parameter | None = None
-        if spec.levels is not None and width > spec.size:
-            self.embedding = nn.Parameter(torch.empty(spec.levels, width // spec.size))
-        self.body = build_body(config, width)
+        if table := shapes(config, spec).get("embedding"):
+            self.embedding = nn.Parameter(torch.empty(table))
+        self.body = build_body(config, input_width(config, spec))
         self.head = Dense(family_of(config).features(config), head_width(spec))
 
     def weights(self) -> dict[str, nn.Parameter]:
@@ -46,7 +45,10 @@ class FrameNetwork(nn.Module):
     def inputs(self, frames: Tensor) -> Tensor:
         """Returns what the body takes of frames (batch, time, size)."""
         if self.embedding is not None:
-            return functional.embedding(frames, self.embedding).flatten(2)
+            if self.embedding.ndim == 3:  # a table each, one after the other
+                size, levels, _ = self.embedding.shape
+                frames = frames + levels * torch.arange(size, device=frames.device)
+            return functional.embedding(frames, self.embedding.flatten(0, -2)).flatten(2)
         if self.spec.levels is not None:
             return 2 * frames.float() / (self.spec.levels - 1) - 1
         return frames

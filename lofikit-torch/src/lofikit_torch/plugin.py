@@ -7,7 +7,7 @@ from lofikit.hookspecs import Component, hookimpl
 
 @hookimpl
 def lofikit_components() -> list[Component]:
-    """Returns the paper's three models."""
+    """Returns the models."""
     return [
         Component(
             kind="model",
@@ -29,5 +29,19 @@ def lofikit_components() -> list[Component]:
             summary="LSTM encoder-decoder over blocks of frames (the paper's second model).",
             target="lofikit_torch.models:TorchModel",
             config="lofikit_torch.config:TorchSeq2SeqConfig",
+        ),
+        Component(
+            kind="model",
+            name="torch/gru",
+            summary="Gated recurrent network over codes, samples or spectra.",
+            target="lofikit_torch.models:TorchModel",
+            config="lofikit_torch.config:TorchGRUConfig",
+        ),
+        Component(
+            kind="model",
+            name="torch/transformer",
+            summary="Causal transformer over codes, which attends to a sliding window.",
+            target="lofikit_torch.models:TorchModel",
+            config="lofikit_torch.config:TorchTransformerConfig",
         ),
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lofikit.options import Options, option
 
@@ -86,6 +86,70 @@ class LSTMConfig(CausalConfig):
     dropout: float = option(
         0.0, "Share of outputs dropped after each layer while training.", ge=0.0, lt=1.0
     )
+
+
+class SequenceConfig(CausalConfig):
+    """Options of the models meant for frames of codes, some tens of frames a second."""
+
+    window: int = option(512, "Inputs of a training example.", unit="frames", ge=1)
+    embedding: int = option(
+        64,
+        "Width of a learned embedding of each class id of a frame; 0 feeds ids as numbers in "
+        "[-1, 1]. Real values go in as they are.",
+        unit="values",
+        ge=0,
+    )
+    id_noise: float = option(
+        0.0,
+        "Share of input class ids that are replaced by random ones while training, against drift "
+        "when predictions are fed back.",
+        ge=0.0,
+        lt=1.0,
+    )
+
+
+class GRUConfig(SequenceConfig):
+    """Options of the gated recurrent network (Cho et al. 2014)."""
+
+    units: int = option(256, "Units of each layer.", ge=1)
+    layers: int = option(2, "GRU layers.", ge=1)
+    dropout: float = option(
+        0.1, "Share of outputs dropped after each layer while training.", ge=0.0, lt=1.0
+    )
+
+
+class TransformerConfig(SequenceConfig):
+    """Options of the causal transformer (Vaswani et al. 2017; blocks of Xiong et al. 2020)."""
+
+    width: int = option(256, "Values a frame between the blocks.", unit="values", ge=1)
+    layers: int = option(4, "Blocks of attention and a multilayer perceptron.", ge=1)
+    heads: int = option(4, "Heads that share the width of an attention, evenly.", ge=1)
+    attention_window: int = option(
+        344,
+        "Frames that a frame attends to, itself included; 344 are 10 s of codes. Layers add up: "
+        "the receptive field is layers * (attention_window - 1) + 1.",
+        unit="frames",
+        ge=1,
+    )
+    expansion: int = option(
+        2, "Width of the multilayer perceptrons, in widths of the network.", ge=1
+    )
+    dropout: float = option(
+        0.1, "Share of each branch's values dropped while training.", ge=0.0, lt=1.0
+    )
+
+    @property
+    def receptive_field(self) -> int:
+        """Past frames that a prediction depends on: layers (attention_window - 1) + 1."""
+        return self.layers * (self.attention_window - 1) + 1
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> TransformerConfig:
+        if self.width % (2 * self.heads):
+            raise ValueError(
+                f"width {self.width} cannot be shared by {self.heads} heads of an even width each"
+            )
+        return self
 
 
 class Seq2SeqConfig(Options):

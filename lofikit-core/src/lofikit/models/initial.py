@@ -6,6 +6,8 @@ The distributions are Keras's and keras-tcn's defaults. Each takes a generator a
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +15,18 @@ from scipy.linalg import solve_triangular
 
 Rng = np.random.Generator
 Shape = tuple[int, ...]
+Initial = Callable[[Rng, Shape], NDArray[np.floating[Any]]]
+"""Draws the first values of a weight."""
 
 
 def zeros(rng: Rng, shape: Shape) -> NDArray[np.float64]:
     """Nothing is drawn."""
     return np.zeros(shape)
+
+
+def ones(rng: Rng, shape: Shape) -> NDArray[np.float64]:
+    """Nothing is drawn."""
+    return np.ones(shape)
 
 
 def forget_gate_of_ones(rng: Rng, shape: Shape) -> NDArray[np.float64]:
@@ -37,6 +46,14 @@ def glorot_uniform(rng: Rng, shape: Shape) -> NDArray[np.float64]:
     """Of a matrix (in, out): uniform in +-sqrt(6 / (in + out)) (Glorot and Bengio 2010)."""
     limit = math.sqrt(6 / (shape[0] + shape[1]))
     return rng.uniform(-limit, limit, shape)
+
+
+def glorot_residual(blocks: int) -> Initial:
+    """Glorot uniform over sqrt(2 blocks): of the projections that end a block's two branches.
+
+    So the sum of all branches varies no more for more blocks (Radford et al. 2019, section 2.3).
+    """
+    return lambda rng, shape: glorot_uniform(rng, shape) / math.sqrt(2 * blocks)
 
 
 def he_normal(rng: Rng, shape: Shape) -> NDArray[np.float64]:

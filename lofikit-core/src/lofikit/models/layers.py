@@ -7,7 +7,8 @@ and in these shapes:
 
 - convolutions ``(kernel, in, out)``, the newest tap last; dense layers ``(in, out)``;
 - LSTM ``kernel (in, 4u)``, ``recurrent (u, 4u)``, ``bias (4u,)``, gates in the order input,
-  forget, cell, output;
+  forget, cell, output; GRU of three gates: update, reset, candidate;
+- embeddings ``(levels, width)``, or ``(size, levels, width)`` for a table for each id of a frame;
 - names: ``embedding``, those of the family, ``head.weight``, ``head.bias``.
 """
 
@@ -21,8 +22,8 @@ from numpy.typing import NDArray
 from lofikit.errors import UnsupportedSpecError
 from lofikit.models.configs import CausalConfig, Seq2SeqConfig
 from lofikit.models.families import family_of
-from lofikit.models.families.base import Parameter, Parameters, Shape
-from lofikit.models.initial import embedding_uniform, glorot_uniform, zeros
+from lofikit.models.families.base import Parameter, Parameters
+from lofikit.models.initial import Shape, embedding_uniform, glorot_uniform, zeros
 from lofikit.representations.base import FrameSpec
 from lofikit.streaming.network import Dense, EncoderDecoder, Input, Network
 
@@ -46,13 +47,18 @@ def check_spec(config: Config, spec: FrameSpec) -> None:
     Raises:
         UnsupportedSpecError: With what to change.
     """
-    embedding = config.embedding if isinstance(config, CausalConfig) else 0
-    if spec.levels is None and embedding:
-        raise UnsupportedSpecError(
-            f"--model.embedding {embedding} is of classes, and these frames are real values",
-            "leave it out, or choose a representation of classes: --representation mulaw",
-        )
-    if spec.levels is not None and not spec.ordinal and not embedding:
+    embedding = _embedding(config, spec)
+    if spec.levels is None:
+        for field, kind in (("embedding", "of classes"), ("id_noise", "of class ids")):
+            value = getattr(config, field, 0)
+            # A width that is the default of a model for any frames is not asked for.
+            if value and value != type(config).model_fields[field].default:
+                raise UnsupportedSpecError(
+                    f"--model.{field.replace('_', '-')} {value} is {kind}, and these frames are "
+                    f"real values",
+                    "leave it out, or choose a representation of classes: --representation mulaw",
+                )
+    elif not spec.ordinal and not embedding:
         cure = "embed them: --model.embedding 16"
         if not isinstance(config, CausalConfig):
             cure = "choose a model that embeds them: --model tcn --model.embedding 16"
@@ -76,7 +82,10 @@ def _parameters(config: Config, spec: FrameSpec) -> Parameters:
     found: Parameters = {}
     family, embedding = family_of(config), _embedding(config, spec)
     if embedding and spec.levels:
-        found["embedding"] = Parameter((spec.levels, embedding), embedding_uniform)
+        # Ids without an order mean another thing in each place of a frame.
+        tables = (spec.size,) if spec.size > 1 and not spec.ordinal else ()
+        shape = (*tables, spec.levels, embedding)
+        found["embedding"] = Parameter(shape, embedding_uniform)
     found |= family.parameters(config, input_width(config, spec))
     features, outputs = family.features(config), head_width(spec)
     found["head.weight"] = Parameter((features, outputs), glorot_uniform)

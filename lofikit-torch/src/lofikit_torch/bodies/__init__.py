@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lofikit.models.configs import LSTMConfig, Seq2SeqConfig, TCNConfig
+from lofikit.models.configs import (
+    GRUConfig,
+    LSTMConfig,
+    Seq2SeqConfig,
+    TCNConfig,
+    TransformerConfig,
+)
 from lofikit.models.families.base import of_config
 from lofikit.options import Options
 from lofikit_torch.bodies.base import Body
+from lofikit_torch.bodies.gru import GRUs
 from lofikit_torch.bodies.lstm import LSTMs
 from lofikit_torch.bodies.seq2seq import EncoderDecoder
 from lofikit_torch.bodies.tcn import TCN
+from lofikit_torch.bodies.transformer import Transformer
 
 BODIES: dict[type[Options], Callable[[Any, int], Body]] = {
     TCNConfig: TCN,
     LSTMConfig: LSTMs,
     Seq2SeqConfig: EncoderDecoder,
+    GRUConfig: GRUs,
+    TransformerConfig: Transformer,
 }
 
 

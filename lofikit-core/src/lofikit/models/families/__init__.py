@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from lofikit.models.configs import LSTMConfig, Seq2SeqConfig, TCNConfig
+from lofikit.models.configs import (
+    GRUConfig,
+    LSTMConfig,
+    Seq2SeqConfig,
+    TCNConfig,
+    TransformerConfig,
+)
 from lofikit.models.families.base import Family, of_config
+from lofikit.models.families.gru import GRUFamily
 from lofikit.models.families.lstm import LSTMFamily
 from lofikit.models.families.seq2seq import Seq2SeqFamily
 from lofikit.models.families.tcn import TCNFamily
+from lofikit.models.families.transformer import TransformerFamily
 from lofikit.options import Options
 
 FAMILIES: dict[type[Options], Family[Any]] = {
     TCNConfig: TCNFamily(),
     LSTMConfig: LSTMFamily(),
     Seq2SeqConfig: Seq2SeqFamily(),
+    GRUConfig: GRUFamily(),
+    TransformerConfig: TransformerFamily(),
 }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lofikit.models.initial import Initial, Shape
 from lofikit.options import Options
 from lofikit.streaming.network import Dense, EncoderDecoder, Input, Network
 
@@ -17,9 +18,6 @@ C = TypeVar("C")
 T = TypeVar("T")
 
 Weights = Mapping[str, NDArray[np.float32]]
-Shape = tuple[int, ...]
-Initial = Callable[[np.random.Generator, Shape], NDArray[np.floating[Any]]]
-"""Draws the first values of a weight; see :mod:`lofikit.models.initial`."""
 
 
 @dataclass(frozen=True)
