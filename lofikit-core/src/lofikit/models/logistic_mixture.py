@@ -14,6 +14,8 @@ Indices = NDArray[np.intp]
 
 SCALES = 16
 """Logistic distributions in the mixture, and sets of their weights."""
+SHARPNESS = 2.5
+"""How fast, before anything is learned, weights fall with a scale's distance from the likely."""
 UNIFORM = 1e-6
 """Share of the distribution that is uniform, so that no class is impossible."""
 ROUNDS = 8
@@ -36,6 +38,8 @@ class LogisticMixture:
 
     Attributes:
         values: What each class stands for, from -1 to 1, shape (levels,).
+        edges: Edges between the cells of the classes, shape (levels - 1,).
+        scales: Of the logistic distributions, shape (scales,).
         weights: Weights of the scales (second axis) at each recent error (first axis); before
             anything is learned, those near the recent error weigh most.
         counts: How often each scale was responsible, of the same shape; what EM goes on from.
@@ -45,10 +49,15 @@ class LogisticMixture:
         grid = np.arange(2 * levels - 1) / (levels - 1) - 1.0  # each class, and between each two
         points = expand(grid, levels) if mu_law else grid
         self.values: Array = points[::2]
-        self._edges = np.concatenate([[-np.inf], points[1::2], [np.inf]])
+        self.edges: Array = points[1::2]
+        self._cells = np.concatenate([[-np.inf], self.edges, [np.inf]])
         finest = np.clip(np.diff(self.values).min(), 1e-5, 0.02)
-        self._scales = np.geomspace(finest, 0.5, SCALES)
-        nearness = np.exp(-np.abs(np.subtract.outer(np.arange(SCALES), np.arange(SCALES))))
+        self.scales: Array = np.geomspace(finest, 0.5, SCALES)
+        # A logistic distribution of scale s has the mean absolute error 2 ln(2) s.
+        places = np.log2(self.scales)
+        likely = places[:, None] - np.log2(2 * np.log(2))
+        step = places[1] - places[0]
+        nearness = np.exp(-SHARPNESS * np.abs(places - likely) / step)
         self._prior = nearness / nearness.sum(axis=1, keepdims=True)
         self.weights: Array = self._prior.copy()
         self.counts: Array = np.zeros((SCALES, SCALES))
@@ -82,23 +91,13 @@ class LogisticMixture:
 
     def _inside(self, centre: Array, ids: Indices) -> Array:
         """Returns the probability of each class by each scale, shape (n, scales)."""
-        above = _logistic((self._edges[ids + 1] - centre)[:, None] / self._scales)
-        below = _logistic((self._edges[ids] - centre)[:, None] / self._scales)
+        above = _logistic((self._cells[ids + 1] - centre)[:, None] / self.scales)
+        below = _logistic((self._cells[ids] - centre)[:, None] / self.scales)
         return np.asarray((1 - UNIFORM) * (above - below) + UNIFORM / len(self.values))
-
-    def log_probabilities(self, centre: Array, recent: Array) -> Array:
-        """Returns the logarithm of each class's probability, shape (n, levels)."""
-        weights = (self._near(recent) @ self.weights).astype(np.float32)
-        away = (self._edges - centre[:, None])[:, None, :] / (2 * self._scales[:, None])
-        # As in _logistic, whose constant falls out of the differences; single precision is
-        # enough here, and four times as fast.
-        below = (weights[:, None, :] @ np.tanh(away.astype(np.float32)))[:, 0]
-        inside = np.maximum(0.5 * np.diff(below), 0.0).astype(np.float64)
-        return np.asarray(np.log((1 - UNIFORM) * inside + UNIFORM / len(self.values)))
 
     def _near(self, recent: Array) -> Array:
         """Returns the share of each set of weights at some recent errors, shape (n, scales)."""
-        octaves = np.log2(self._scales)
+        octaves = np.log2(self.scales)
         place = np.interp(np.log2(np.maximum(recent, 1e-12)), octaves, np.arange(SCALES))
         return np.asarray(np.maximum(0.0, 1.0 - np.abs(place[:, None] - np.arange(SCALES))))
 
