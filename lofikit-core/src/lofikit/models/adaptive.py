@@ -34,6 +34,7 @@ def adaptive_prediction(
         samples before it, weighted towards the latest; both of shape (samples,).
     """
     from lofikit.streaming.linear import trace
+    from lofikit.streaming.processor import this_processor
 
     bank = Bank(designs(method, order, forgetting))
     longest = bank.longest
@@ -41,5 +42,5 @@ def adaptive_prediction(
     state = bank.state(nothing[0], nothing, nothing[0], peak=1.0)
     traces = np.zeros((len(samples), 2))
     values = np.ascontiguousarray(samples, dtype=np.float64)
-    trace(bank.predictors, state, longest, False, values, traces)
+    trace(this_processor(), bank.predictors, state, longest, False, values, traces)
     return traces[:, 0], traces[:, 1]

@@ -118,7 +118,9 @@ def follow(
 
 
 @compiled
-def trace(predictors: Any, state: Any, longest: int, rising: bool, values: Any, out: Any) -> None:
+def trace(
+    processor: Any, predictors: Any, state: Any, longest: int, rising: bool, values: Any, out: Any
+) -> None:  # fmt: skip
     """Predict given values (time,): predictions and likely errors (time, 2)."""
     for now in range(len(values)):
         out[now, 0], out[now, 1] = state[CENTRE], state[RECENT]
