@@ -1,6 +1,6 @@
 """Frames of codes: magnitude spectra in a few class ids, learned from the training clips.
 
-Phase is not kept: a decoder finds one as the frames come (see :mod:`.phase`).
+Phase is not kept: a decoder finds one as the frames come (see ``phase``).
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from lofikit.errors import LibraryError, OptionError, RepresentationError
 from lofikit.options import Options, option
 from lofikit.representations.base import Decoder, Frames, FrameSpec, Representation, Samples
 from lofikit.representations.codebooks import fit_books, principal_components, quantise
-from lofikit.representations.overlap import windows
-from lofikit.representations.phase import RealTimeGriffinLim, hann
+from lofikit.representations.overlap import hann, windows
 
 FRAMES = 16_384
 """Spectra that are learned from, of all clips together; more gain nothing that is heard."""
@@ -93,7 +92,7 @@ class Codes(Representation):
                 "components cannot be had of them",
                 f"choose --representation.components {bins} or less",
             )
-        self._analysis = hann(self._span)
+        self._analysis = hann(self._span).astype(np.float32)
         frequencies = np.arange(bins) * (sample_rate / self._span)
         self._weights = np.sqrt(700.0 / (700.0 + frequencies)).astype(np.float32)
         self._learned: dict[str, NDArray[Any]] = {}
@@ -271,10 +270,12 @@ class CodesDecoder(Decoder):
     """
 
     def __init__(self, codes: Codes, batch: int) -> None:
+        from lofikit.representations.phase import PhaseFinder  # numba takes a while
+
         self._codes = codes
         self._delays = codes.delays
         span = codes.window - codes.delays * codes.spec.hop
-        self._phase = RealTimeGriffinLim(batch, span, codes.spec.hop)
+        self._phase = PhaseFinder(batch, span, codes.spec.hop)
         self._silence = np.zeros((batch, codes.delays, span // 2 + 1), np.float32)
         self._frames: Frames = np.zeros((batch, 0, codes.spec.size), np.int32)
 

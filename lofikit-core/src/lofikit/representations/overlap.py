@@ -27,6 +27,28 @@ def windows(samples: Samples, window: int, hop: int) -> Samples:
     return view[:, ::hop]
 
 
+def hann(length: int) -> NDArray[np.float64]:
+    """Returns a periodic Hann window, half a sample off the grid so that no value is zero."""
+    return np.asarray(np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2)
+
+
+def dual(analysis: NDArray[np.float64], hop: int) -> NDArray[np.float64]:
+    """Returns the canonical dual of a window: weighted by it, windows add up to the samples.
+
+    Among all windows that do, it is nearest in the squared error for spectra that belong to no
+    signal (Griffin and Lim 1984, eq. 6).
+
+    Args:
+        analysis: The window that spectra are made with, shape (window,).
+        hop: Samples from one window to the next, so many that none lies between windows.
+    """
+    window = len(analysis)
+    covered = np.zeros(-(-window // hop) * hop)
+    covered[:window] = analysis**2
+    total = covered.reshape(-1, hop).sum(axis=0)
+    return np.asarray(analysis / np.resize(total, window))
+
+
 class OverlapAdd(Decoder):
     """Adds up the windows that frames stand for, and holds back what later frames reach.
 
@@ -58,8 +80,9 @@ class OverlapAdd(Decoder):
             return np.ascontiguousarray(parts.reshape(batch, time * hop), dtype=np.float32)
         out = np.zeros((batch, (time - 1) * hop + window), np.float32)
         out[:, : window - hop] = self._tail
-        # The windows' first hops lie side by side, then their second hops one hop later, ...
-        for start in range(0, window, hop):
+        # The windows' last hops lie side by side, then the hops before them one hop earlier, ...
+        # So a sample's windows are added from the oldest on, however the frames are pushed.
+        for start in reversed(range(0, window, hop)):
             width = min(hop, window - start)
             lane = np.zeros((batch, time, hop), np.float32)
             lane[:, :, :width] = parts[:, :, start : start + width]

@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from lofikit.options import Options, option
 from lofikit.representations.base import Decoder, Frames, FrameSpec, Representation, Samples
-from lofikit.representations.overlap import OverlapAdd, windows
+from lofikit.representations.overlap import OverlapAdd, dual, hann, windows
 
 
 class STFTConfig(Options):
@@ -76,10 +76,7 @@ class STFT(Representation):
             "backward" if config.scaling == "raw" else "ortho"
         )
         analysis = _window(config.window, frame)
-        covered = np.zeros(-(-frame // self._hop) * self._hop)
-        covered[:frame] = analysis**2
-        total = covered.reshape(-1, self._hop).sum(axis=0)
-        synthesis = analysis / np.resize(total, frame)
+        synthesis = dual(analysis, self._hop)
         self._analysis = analysis.astype(np.float32)
         self._synthesis = synthesis.astype(np.float32)
 
@@ -128,6 +125,4 @@ def _window(name: str, length: int) -> NDArray[Any]:
     """Returns a periodic window, float64, shape (length,)."""
     if name == "rectangular":
         return np.ones(length)
-    # Half a sample off the grid, so that no value is zero and the window is symmetric.
-    sine = np.sin(np.pi * (np.arange(length) + 0.5) / length)
-    return sine if name == "sqrt-hann" else sine**2
+    return np.sqrt(hann(length)) if name == "sqrt-hann" else hann(length)
