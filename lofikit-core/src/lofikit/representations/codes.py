@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lofikit.errors import LibraryError, OptionError, RepresentationError
 from lofikit.options import Options, option
 from lofikit.representations.base import Decoder, Frames, FrameSpec, Representation, Samples
-from lofikit.representations.codebooks import fit_books, principal_components, quantise
+from lofikit.representations.codebooks import fit_books, principal_components, product, quantise
 from lofikit.representations.overlap import hann, windows
 
 FRAMES = 16_384
@@ -137,7 +137,7 @@ class Codes(Representation):
         self._require_learned()
         batch = samples.shape[0]
         spectra = self._compressed(windows(samples, self._span, self._hop))
-        vectors = spectra.reshape(-1, spectra.shape[2]) @ self._projection - self._offset
+        vectors = product(spectra.reshape(-1, spectra.shape[2]), self._projection) - self._offset
         ids = quantise(vectors, self._learned["books"])
         return delayed(ids.reshape(batch, -1, self.config.books), self.delays)
 
@@ -179,17 +179,22 @@ class Codes(Representation):
         rng = np.random.default_rng(seed)
         spectra = self._drawn(samples, rng)
         mean = spectra.mean(axis=0)
-        vectors = (spectra - mean) * self._weights
-        basis = principal_components(vectors, self.config.components)
-        books = fit_books(vectors @ basis, self.config.books, self.config.levels, rng)
-        learned = {"mean": mean, "basis": basis, "books": books, "gain": np.ones((), np.float32)}
-        self.load_state(learned)
+        spectra -= mean
+        spectra *= self._weights
+        basis = principal_components(spectra, self.config.components)
+        vectors = spectra @ basis
+        books = fit_books(vectors, self.config.books, self.config.levels, rng)
+        self.load_state({"mean": mean, "basis": basis, "books": books, "gain": np.ones(1)})
         # A centroid is a mean of compressed spectra, which is quieter than they are together.
-        quantised = self.magnitudes(quantise(vectors @ basis, books)[None])
-        power = np.square(quantised, dtype=np.float64).sum()
-        wanted = np.square(np.square(np.square(spectra, dtype=np.float64))).sum()
-        gain = np.float32(np.sqrt(wanted / max(power, 1e-12)))
-        self.load_state({**learned, "gain": np.array(gain)})
+        had = wanted = 0.0
+        for first in range(0, len(spectra), BLOCK):
+            block = slice(first, first + BLOCK)
+            coded = self.magnitudes(quantise(vectors[block], books)[None])
+            real = np.square(np.square(spectra[block] / self._weights + mean))
+            had += float(np.square(coded).sum(dtype=np.float64))
+            wanted += float(np.square(real).sum(dtype=np.float64))
+        gain = np.sqrt(wanted / had) if had > 0 else 1.0
+        self.load_state({**self._learned, "gain": np.full(1, gain)})
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Returns mean (bins,), basis (bins, components), books and gain; nothing if unfitted."""
@@ -197,7 +202,9 @@ class Codes(Representation):
 
     def load_state(self, state: dict[str, NDArray[Any]]) -> None:
         """Takes back what :meth:`state` gave."""
-        self._learned = {name: np.array(array, np.float32) for name, array in state.items()}
+        self._learned = {
+            name: np.array(array, np.float32, order="C") for name, array in state.items()
+        }
         if not self._learned:
             return
         basis, books = self._learned["basis"], self._learned["books"]
