@@ -23,6 +23,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "dropout": 0.0,
         "window": 16,
     },
+    "torch/lru": {"width": 6, "states": 5, "blocks": 2, "window": 16},
 }
 
 

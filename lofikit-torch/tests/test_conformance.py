@@ -136,3 +136,23 @@ class TestTransformerByTorch(ModelSuite):
     random_options = RANDOM
     specs = (CLASSES, WIDE)
     unsupported = (CODES,)
+
+
+LRU: dict[str, Any] = {"window": 16, "width": 8, "states": 6, "blocks": 2}
+
+
+class TestLRU(ModelSuite):
+    component = "torch/lru"
+    options: ClassVar[dict[str, Any]] = {**LRU, "device": "cpu"}
+    random_options = RANDOM
+    specs = (REAL, CLASSES)
+    unsupported = (CODES,)
+
+
+class TestLRUByTorch(ModelSuite):
+    test_new_process = AS_ABOVE
+    component = "torch/lru"
+    options: ClassVar[dict[str, Any]] = {**LRU, "embedding": 4, "targets": "last", **BY_TORCH}
+    random_options: ClassVar[dict[str, Any]] = {"dropout": 0.2}
+    specs = (CLASSES, CODES)
+    unsupported = (REAL,)

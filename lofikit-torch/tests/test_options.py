@@ -31,8 +31,9 @@ def test_listing_and_describing_import_no_torch() -> None:
 import sys
 from lofikit.options import describe
 from lofikit.plugins import load_class, registry
-for name in ("tcn", "lstm", "seq2seq"):
-    describe(load_class(registry().find("model", f"torch/{name}").config))
+for component in registry().of_kind("model"):
+    if component.name.startswith("torch/"):
+        describe(load_class(component.config))
 print("torch" in sys.modules)
 """
     assert run_python(code) == "False"

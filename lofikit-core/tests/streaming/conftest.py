@@ -17,13 +17,18 @@ from lofikit.streaming.network import (
     Attention,
     Conv,
     Dense,
+    DiagonalRecurrence,
     EncoderDecoder,
+    GatedBlock,
     Input,
     Layer,
+    LRUBlock,
     Network,
     ResidualBlock,
     RMSNorm,
+    Tiers,
     TransformerBlock,
+    WaveNet,
 )
 
 Array = npt.NDArray[np.float64]
@@ -121,6 +126,52 @@ def transformer_block(layer: TransformerBlock, x: Array) -> Array:
     return x + dense(layer.down, dense(layer.up, rms_norm(layer.mlp_norm, x)))
 
 
+def halves(x: Array) -> Array:
+    """Complex numbers of real parts and, behind them, imaginary ones."""
+    real, imag = np.split(x.astype(float), 2, axis=-1)
+    return real + 1j * imag
+
+
+def diagonal(layer: DiagonalRecurrence, x: Array) -> Array:
+    given, factors = halves(x @ layer.into), halves(layer.factors)
+    states = np.zeros_like(given)
+    for now in range(x.shape[1]):
+        states[:, now] = factors * (states[:, now - 1] if now else 0) + given[:, now]
+    return np.concatenate([states.real, states.imag], axis=-1) @ layer.out
+
+
+def lru_block(layer: LRUBlock, x: Array) -> Array:
+    mixed = ACTIVATIONS[layer.activation](diagonal(layer.recurrence, rms_norm(layer.norm, x)))
+    value, gate = np.split(dense(layer.gate, mixed), 2, axis=-1)
+    return x + value * sigmoid(gate)
+
+
+def wavenet(layer: WaveNet, x: Array) -> Array:
+    total = np.zeros(())
+    for block in layer.blocks:
+        value, gate = np.split(conv(block.conv, x), 2, axis=-1)
+        gated = np.tanh(value) * sigmoid(gate)
+        total = total + gated @ block.skip
+        x = x if block.residual is None else x + gated @ block.residual
+    return ACTIVATIONS[layer.activation](total)
+
+
+def tiers(layer: Tiers, x: Array) -> Array:
+    batch, time, _ = x.shape
+    period = layer.period
+    padded = np.pad(x, ((0, 0), (period - 1, 0), (0, 0)))
+    recent = np.stack(
+        [padded[:, now : now + period].reshape(batch, -1) for now in range(time)], axis=1
+    )
+    hidden = gru(layer.gru, recent[:, ::period])
+    out = recent @ layer.recent.reshape(recent.shape[-1], -1).astype(float)
+    for now in range(time):
+        place = now % period
+        out[:, now] += hidden[:, now // period] @ layer.conditions[place]
+        out[:, now] += layer.conditions_bias[place]
+    return ACTIVATIONS[layer.activation](out)
+
+
 def tcn(layer: TCN, x: Array) -> Array:
     branches = []
     for block in layer.blocks:
@@ -159,11 +210,15 @@ def full_forward(network: Network | EncoderDecoder, frames: npt.NDArray[np.gener
         functions = {
             Conv: conv,
             Dense: dense,
+            DiagonalRecurrence: diagonal,
             GRU: gru,
+            LRUBlock: lru_block,
             LSTM: lstm,
             RMSNorm: rms_norm,
             TCN: tcn,
+            Tiers: tiers,
             TransformerBlock: transformer_block,
+            WaveNet: wavenet,
         }
         for layer in network.layers:
             x = functions[type(layer)](layer, x)
@@ -205,6 +260,56 @@ class Builder:
 
     def rms_norm(self, width: int) -> RMSNorm:
         return RMSNorm(1 + self.array(width, scale=0.1))
+
+    def diagonal(self, inputs: int, states: int, out: int) -> DiagonalRecurrence:
+        factors = self.rng.uniform(0.5, 0.99, states) * np.exp(1j * self.rng.uniform(0, 3, states))
+        gain = (1 - np.abs(factors) ** 2) ** 0.5 * inputs**-0.5
+        return DiagonalRecurrence(
+            self.array(inputs, 2 * states, scale=1.0) * np.tile(gain, 2),
+            np.concatenate([factors.real, factors.imag]),
+            self.array(2 * states, out, scale=states**-0.5),
+        )
+
+    def lru_block(self, width: int, states: int, activation: str = "gelu") -> LRUBlock:
+        return LRUBlock(
+            self.rms_norm(width),
+            self.diagonal(width, states, width),
+            self.dense(width, 2 * width),
+            activation,
+        )
+
+    def wavenet(
+        self,
+        inputs: int,
+        channels: int,
+        skips: int,
+        kernel: int,
+        dilations: Sequence[int],
+        activation: str = "relu",
+    ) -> WaveNet:
+        blocks = []
+        for index, dilation in enumerate(dilations):
+            residual = self.array(channels, inputs, scale=channels**-0.5)
+            last = index == len(dilations) - 1
+            blocks.append(
+                GatedBlock(
+                    self.conv(kernel, inputs, 2 * channels, dilation, "linear"),
+                    None if last else residual,
+                    self.array(channels, skips, scale=channels**-0.5),
+                )
+            )
+        return WaveNet(tuple(blocks), activation)
+
+    def tiers(
+        self, inputs: int, period: int, units: int, out: int, activation: str = "relu"
+    ) -> Tiers:
+        return Tiers(
+            self.gru(period * inputs, units),
+            self.array(period, units, out, scale=units**-0.5),
+            self.array(period, out, scale=0.1),
+            self.array(period, inputs, out, scale=(period * inputs) ** -0.5),
+            activation,
+        )
 
     def attention(self, width: int, heads: int, head_width: int, window: int) -> Attention:
         inner = heads * head_width

@@ -6,6 +6,7 @@ from typing import Literal
 
 from lofikit.models.configs import (
     GRUConfig,
+    LRUConfig,
     LSTMConfig,
     Seq2SeqConfig,
     TCNConfig,
@@ -64,3 +65,7 @@ class TorchGRUConfig(TorchOptions, GRUConfig):
 
 class TorchTransformerConfig(TorchOptions, TransformerConfig):
     """Options of ``torch/transformer``."""
+
+
+class TorchLRUConfig(TorchOptions, LRUConfig):
+    """Options of ``torch/lru``."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lofikit.models.configs import Activation
+from lofikit.streaming.attention import NORM_EPSILON
 
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "linear": lambda x: x,
@@ -30,16 +31,22 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 
 
 class Dense(nn.Module):
-    """``x @ weight + bias``."""
+    """``x @ weight + bias``; without a bias, ``x @ weight``."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(inputs, outputs))
-        self.bias = nn.Parameter(torch.empty(outputs))
+        self.bias = nn.Parameter(torch.empty(outputs)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (..., in) to (..., out)."""
         return functional.linear(x, self.weight.t(), self.bias)
+
+
+def rms_norm(x: Tensor, scale: Tensor) -> Tensor:
+    """See :class:`lofikit.streaming.attention.RMSNorm`."""
+    mean = x.square().mean(dim=-1, keepdim=True)
+    return x * torch.rsqrt(mean + NORM_EPSILON) * scale
 
 
 class CausalConv(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,13 +16,6 @@ from lofikit.models.layers import initial_weights, network
 from lofikit.models.network import NetworkModel
 from lofikit.representations.base import Frames, FrameSpec
 from lofikit.streaming import engine
-from lofikit_torch.config import (
-    TorchGRUConfig,
-    TorchLSTMConfig,
-    TorchSeq2SeqConfig,
-    TorchTCNConfig,
-    TorchTransformerConfig,
-)
 from lofikit_torch.device import check_precision, find_device, working
 from lofikit_torch.losses import LOSSES
 from lofikit_torch.networks import FrameNetwork, core_layout
@@ -29,10 +23,6 @@ from lofikit_torch.optimisers import OPTIMISERS, Optimiser, clip
 from lofikit_torch.stream import CompiledStream, TorchStream
 
 log = logging.getLogger(__name__)
-
-TorchConfig = (
-    TorchTCNConfig | TorchLSTMConfig | TorchSeq2SeqConfig | TorchGRUConfig | TorchTransformerConfig
-)
 
 
 class TorchModel(NetworkModel):
@@ -48,9 +38,9 @@ class TorchModel(NetworkModel):
         OptionError: If the device is not there.
     """
 
-    config: TorchConfig
+    config: Any  # one of core's with TorchOptions
 
-    def __init__(self, config: TorchConfig, spec: FrameSpec, seed: int) -> None:
+    def __init__(self, config: Any, spec: FrameSpec, seed: int) -> None:
         super().__init__(config, spec, seed)
         self.device = find_device(config.device)
         self._network = FrameNetwork(config, spec)

@@ -28,6 +28,7 @@ class FrameNetwork(nn.Module):
     def __init__(self, config: Config, spec: FrameSpec) -> None:
         super().__init__()
         self.spec = spec
+        self._names = tuple(shapes(config, spec))
         self.embedding: nn.Parameter | None = None
         if table := shapes(config, spec).get("embedding"):
             self.embedding = nn.Parameter(torch.empty(table))
@@ -35,12 +36,13 @@ class FrameNetwork(nn.Module):
         self.head = Dense(family_of(config).features(config), head_width(spec))
 
     def weights(self) -> dict[str, nn.Parameter]:
-        """Returns what is learned, by core's names; see :func:`core_layout`."""
+        """Returns what is learned, by core's names and in core's order; see :func:`core_layout`."""
         found: dict[str, nn.Parameter] = {}
         if self.embedding is not None:
             found["embedding"] = self.embedding
         found |= self.body.weights()
-        return found | {"head.weight": self.head.weight, "head.bias": self.head.bias}
+        found |= {f"head.{name}": value for name, value in self.head.named_parameters()}
+        return {name: found[name] for name in self._names}
 
     def inputs(self, frames: Tensor) -> Tensor:
         """Returns what the body takes of frames (batch, time, size)."""

@@ -44,4 +44,11 @@ def lofikit_components() -> list[Component]:
             target="lofikit_torch.models:TorchModel",
             config="lofikit_torch.config:TorchTransformerConfig",
         ),
+        Component(
+            kind="model",
+            name="torch/lru",
+            summary="Blocks of diagonal linear recurrences: a long memory, quick to train.",
+            target="lofikit_torch.models:TorchModel",
+            config="lofikit_torch.config:TorchLRUConfig",
+        ),
     ]

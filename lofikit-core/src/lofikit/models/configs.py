@@ -152,6 +152,27 @@ class TransformerConfig(SequenceConfig):
         return self
 
 
+class LRUConfig(CausalConfig):
+    """Options of blocks of diagonal linear recurrences (Orvieto et al. 2023)."""
+
+    window: int = option(1024, "Inputs of a training example.", unit="frames", ge=1)
+    blocks: int = option(4, "Blocks: a recurrence and a gated layer, added to their input.", ge=1)
+    width: int = option(64, "Values a frame between blocks.", ge=1)
+    states: int = option(64, "Complex numbers that each recurrence keeps.", ge=1)
+    least_radius: float = option(
+        0.5, "Least magnitude of a recurrence's factors before training.", gt=0.0, lt=1.0
+    )
+    greatest_radius: float = option(
+        0.999,
+        "Greatest magnitude before training; of r, a state forgets in about 1 / (1 - r) frames.",
+        gt=0.0,
+        lt=1.0,
+    )
+    dropout: float = option(
+        0.0, "Share of channels of each block's branch dropped while training.", ge=0.0, lt=1.0
+    )
+
+
 class Seq2SeqConfig(Options):
     """Options of the encoder-decoder over frames (paper: model 2, 20 frames to 20)."""
 

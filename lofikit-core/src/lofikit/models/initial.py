@@ -72,6 +72,26 @@ def orthogonal(rng: Rng, shape: Shape) -> NDArray[np.float32]:
     return np.asarray(solve_triangular(factor, rows, lower=True, check_finite=False))
 
 
+def ring_decay(least: float, greatest: float) -> Callable[[Rng, Shape], NDArray[np.float64]]:
+    """Of complex numbers spread evenly over a ring: log(-log(radius)) (Orvieto et al. 2023, 3.2).
+
+    Args:
+        least: The ring's inner radius.
+        greatest: Its outer radius, below 1.
+    """
+
+    def draw(rng: Rng, shape: Shape) -> NDArray[np.float64]:
+        squares = rng.uniform(least**2, greatest**2, shape)
+        return np.asarray(np.log(-0.5 * np.log(squares)))
+
+    return draw
+
+
+def log_angle(rng: Rng, shape: Shape) -> NDArray[np.float64]:
+    """The logarithm of an angle uniform in the upper half plane; 0 is never drawn."""
+    return np.asarray(np.log(np.pi * (1.0 - rng.random(shape))))
+
+
 def _truncated_normal(rng: Rng, shape: Shape) -> NDArray[np.float64]:
     """Draws from a normal cut at two deviations and scaled back to variance 1, as Keras does."""
     value = rng.standard_normal(shape)

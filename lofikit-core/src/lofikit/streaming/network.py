@@ -18,6 +18,7 @@ import numpy as np
 
 from lofikit.streaming.attention import Attention, RMSNorm, TransformerBlock
 from lofikit.streaming.feedforward import TCN, Conv, Dense, ResidualBlock
+from lofikit.streaming.gated import DiagonalRecurrence, GatedBlock, LRUBlock, Tiers, WaveNet
 from lofikit.streaming.layer import FloatArray, Layer, check_chain, keep
 from lofikit.streaming.recurrent import GRU, LSTM
 
@@ -29,14 +30,19 @@ __all__ = [
     "Attention",
     "Conv",
     "Dense",
+    "DiagonalRecurrence",
     "EncoderDecoder",
     "FloatArray",
+    "GatedBlock",
     "Input",
+    "LRUBlock",
     "Layer",
     "Network",
     "RMSNorm",
     "ResidualBlock",
+    "Tiers",
     "TransformerBlock",
+    "WaveNet",
     "receptive_field",
 ]
 

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import numpy.typing as npt
 
 from lofikit.streaming.arena import Arena, padded
 from lofikit.streaming.layer import FloatArray
 
-PRODUCT, RESIDUAL, LSTM_CELL, PRODUCT_INT8, GRU_CELL, RMS_NORM, ROTARY, ATTENTION = range(8)
+(
+    PRODUCT,
+    RESIDUAL,
+    LSTM_CELL,
+    PRODUCT_INT8,
+    GRU_CELL,
+    RMS_NORM,
+    ROTARY,
+    ATTENTION,
+    DIAGONAL,
+    GLU,
+    TANH_GATE,
+    RECENT,
+) = range(12)
 """Kinds of operation."""
 
 ACTIVATION_CODES: dict[str, int] = {
@@ -31,7 +47,8 @@ OPERATION = np.dtype(
         (name, np.int64)
         for name in (
             "kind",
-            "ahead",  # frames computed at once, a power of two: done when the clock divides by it
+            "period",  # a power of two: done when the clock divides by it
+            "ahead",  # frames computed at once
             "columns",  # padded values a row that come out
             # PRODUCT: out = start + source @ weight, tap by tap
             "source",  # rows that go in: a ring of frames, or one frame
@@ -73,6 +90,10 @@ OPERATION = np.dtype(
             "mask",  # padded window: 0 where a frame is, else far below any score
             "scores",  # padded window
             "zeros",
+            # DIAGONAL: states in out, what is added in source, factors in the weights; all halves
+            # of columns values
+            # GLU, TANH_GATE: halves in source
+            # RECENT: out, the last frames of source side by side, moves by one
             # Applied to out, one after the other
             "activation",
             "second_activation",
@@ -90,6 +111,18 @@ class Packer:
         self.state = Arena()
         self.weights = Arena()
         self._rows: list[dict[str, int]] = []
+        self._period = 1
+
+    @contextmanager
+    def every(self, period: int) -> Iterator[None]:
+        """Operations that are added are done once a period, a power of two of frames."""
+        self._period = period
+        yield
+        self._period = 1
+
+    def zeros(self, width: int) -> int:
+        """Reserve a row of the state that stays zero, for products to start from."""
+        return self.state.reserve(padded(width))
 
     def frames(self, width: int, frames: int = 1) -> int:
         """Reserve rows of the state for a number of frames of every stream."""
@@ -97,7 +130,8 @@ class Packer:
 
     def add(self, kind: int, **fields: int) -> None:
         """Append an operation; see `OPERATION`."""
-        row = {"ahead": 1, "source_frames": 1, "out_frames": 1, "taps": 1, "keep": -1, "skip": -1}
+        row = {"period": self._period, "ahead": 1, "source_frames": 1, "out_frames": 1, "taps": 1}
+        row |= {"keep": -1, "skip": -1}
         self._rows.append({"kind": kind, **row, **fields})
 
     def affine(self, weight: FloatArray, source: int, out: int = -1, **fields: int) -> int:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,16 @@ from lofikit.streaming.network import (
     Attention,
     Conv,
     Dense,
+    DiagonalRecurrence,
     FloatArray,
     Layer,
+    LRUBlock,
     Network,
     ResidualBlock,
     RMSNorm,
+    Tiers,
     TransformerBlock,
+    WaveNet,
 )
 from lofikit.streaming.operations import (
     ACTIVATION_CODES,
@@ -48,6 +53,12 @@ from lofikit.streaming.operations import (
     ROTARY,
     Packer,
     spread_gates,
+)
+from lofikit.streaming.packing import (
+    pack_lru_block,
+    pack_recurrence,
+    pack_tiers,
+    pack_wavenet,
 )
 
 LOOK_AHEAD_ROWS = 64
@@ -92,10 +103,12 @@ def pack(network: Network, streams: int, *, int8: bool = False) -> Program:
     Returns:
         The program.
     """
-    return _NetworkPacker(network, streams, int8=int8).program
+    return NetworkPacker(network, streams, int8=int8).program
 
 
-class _NetworkPacker(Packer):
+class NetworkPacker(Packer):
+    """Lays out a whole network, layer by layer."""
+
     def __init__(self, network: Network, streams: int, *, int8: bool) -> None:
         super().__init__(streams)
         self._int8 = int8
@@ -106,22 +119,27 @@ class _NetworkPacker(Packer):
         width = network.input.output_width
         source = at = self.frames(width)
         packers: dict[type[Layer], Callable[[Any, int], int]] = {
-            Conv: self._conv,
-            Dense: self._dense,
-            GRU: self._gru,
+            Conv: self.conv,
+            Dense: self.dense,
+            DiagonalRecurrence: partial(pack_recurrence, self),
+            GRU: self.gru,
             LSTM: self._lstm,
-            RMSNorm: self._rms_norm,
+            LRUBlock: partial(pack_lru_block, self),
+            RMSNorm: self.rms_norm,
             TCN: self._tcn,
+            Tiers: partial(pack_tiers, self),
             TransformerBlock: self._transformer_block,
+            WaveNet: partial(pack_wavenet, self),
         }
         for layer in network.layers:
             at = packers[type(layer)](layer, at)
-        head = self._dense(network.head, at)
+        head = self.dense(network.head, at)
         self.program = Program(
             self.cut(), self.weights.filled(), self.state.filled(), source, head, rows, table
         )
 
-    def _dense(self, layer: Dense, source: int) -> int:
+    def dense(self, layer: Dense, source: int) -> int:
+        """Append a dense layer."""
         return self.affine(
             layer.weight,
             source,
@@ -129,7 +147,8 @@ class _NetworkPacker(Packer):
             activation=ACTIVATION_CODES[layer.activation],
         )
 
-    def _conv(self, layer: Conv, source: int, second_activation: int = 0) -> int:
+    def conv(self, layer: Conv, source: int, second_activation: int = 0) -> int:
+        """Append a causal convolution, with the look-ahead of its past taps."""
         past = layer.kernel - 1
         start = self.state.vector(layer.bias)
         activations = {
@@ -155,6 +174,7 @@ class _NetworkPacker(Packer):
                 source_stride=padded(layer.input_width),
                 inputs=layer.input_width,
                 columns=padded(layer.output_width),
+                period=ahead,
                 ahead=ahead,
                 delay=oldest * layer.dilation,
                 dilation=layer.dilation,
@@ -188,11 +208,11 @@ class _NetworkPacker(Packer):
     ) -> int:
         branch = source
         for conv in block.convs[:-1]:
-            branch = self._conv(conv, branch)
-        branch = self._conv(block.convs[-1], branch, ACTIVATION_CODES[block.branch_activation])
+            branch = self.conv(conv, branch)
+        branch = self.conv(block.convs[-1], branch, ACTIVATION_CODES[block.branch_activation])
         unused = last and skip >= 0  # only the skips leave the stack
         if block.match is not None and not unused:
-            source = self._dense(block.match, source)
+            source = self.dense(block.match, source)
         out = -1 if unused else self.frames(block.output_width)
         self.add(
             RESIDUAL,
@@ -216,7 +236,8 @@ class _NetworkPacker(Packer):
         self.add(LSTM_CELL, source=gates, cell=cell, out=hidden, columns=padded(units))
         return hidden
 
-    def _gru(self, layer: GRU, source: int) -> int:
+    def gru(self, layer: GRU, source: int) -> int:
+        """Append a GRU; what leaves is its hidden state."""
         units = layer.output_width
         hidden = self.frames(units)
         bias = self.state.vector(spread_gates(layer.bias[None], 3)[0])
@@ -230,7 +251,8 @@ class _NetworkPacker(Packer):
         )
         return hidden
 
-    def _rms_norm(self, layer: RMSNorm, source: int) -> int:
+    def rms_norm(self, layer: RMSNorm, source: int) -> int:
+        """Append a norm."""
         width = layer.output_width
         out = self.frames(width)
         scale = self.weights.vector(layer.scale)
@@ -240,10 +262,10 @@ class _NetworkPacker(Packer):
         return out
 
     def _transformer_block(self, layer: TransformerBlock, source: int) -> int:
-        heard = self._rms_norm(layer.attention_norm, source)
+        heard = self.rms_norm(layer.attention_norm, source)
         mixed = self._attention(layer.attention, heard, source)
-        hidden = self._dense(layer.up, self._rms_norm(layer.mlp_norm, mixed))
-        branch = self._dense(layer.down, hidden)
+        hidden = self.dense(layer.up, self.rms_norm(layer.mlp_norm, mixed))
+        branch = self.dense(layer.down, hidden)
         out = self.frames(layer.output_width)
         columns = padded(layer.output_width)
         self.add(RESIDUAL, source=mixed, branch=branch, out=out, columns=columns)

@@ -16,10 +16,13 @@ from lofikit.streaming.arena import ALIGN, PANEL, padded
 from lofikit.streaming.attention import NORM_EPSILON
 from lofikit.streaming.operations import (
     ATTENTION,
+    DIAGONAL,
+    GLU,
     GRU_CELL,
     LSTM_CELL,
     PRODUCT,
     PRODUCT_INT8,
+    RECENT,
     RESIDUAL,
     RMS_NORM,
     ROTARY,
@@ -234,13 +237,44 @@ def _attention(processor: Any, op: Any, weights: Any, state: Any, streams: int, 
 
 
 @inlined
+def _diagonal(processor: Any, op: Any, weights: Any, state: Any, streams: int) -> None:
+    for row in range(streams):
+        at = 2 * row * op.columns
+        cells.diagonal_cell(
+            processor, weights, state, op.weight, op.source + at, op.out + at, op.columns
+        )
+
+
+@inlined
+def _gate(processor: Any, op: Any, state: Any, streams: int) -> None:
+    for row in range(streams):
+        source, out = op.source + 2 * row * op.columns, op.out + row * op.columns
+        if op.kind == GLU:
+            cells.glu(processor, state, source, out, op.columns)
+        else:
+            cells.tanh_gate(processor, state, source, out, op.columns)
+
+
+@inlined
+def _recent(op: Any, state: Any, streams: int) -> None:
+    width, source_stride = op.inputs, padded_width(op.inputs)
+    older = (op.taps - 1) * width
+    for row in range(streams):
+        out = op.out + row * op.columns
+        for index in range(older):
+            state[out + index] = state[out + index + width]
+        for index in range(width):
+            state[out + older + index] = state[op.source + row * source_stride + index]
+
+
+@inlined
 def step(
     processor: Any, operations: Any, weights: Any, state: Any, streams: int, clock: int
 ) -> None:
     """One frame of every stream through the network."""
     for index in range(len(operations)):
         op = operations[index]
-        if clock & (op.ahead - 1) != 0:
+        if clock & (op.period - 1) != 0:
             continue
         if op.kind == PRODUCT:
             _product(processor, op, weights, state, streams, clock)
@@ -258,6 +292,12 @@ def step(
             _rotary(op, weights, state, clock)
         elif op.kind == ATTENTION:
             _attention(processor, op, weights, state, streams, clock)
+        elif op.kind == DIAGONAL:
+            _diagonal(processor, op, weights, state, streams)
+        elif op.kind == RECENT:
+            _recent(op, state, streams)
+        else:
+            _gate(processor, op, state, streams)
         count = op.ahead * streams * op.columns
         code = op.activation
         for _ in range(2):

@@ -7,6 +7,7 @@ from typing import Any
 
 from lofikit.models.configs import (
     GRUConfig,
+    LRUConfig,
     LSTMConfig,
     Seq2SeqConfig,
     TCNConfig,
@@ -16,6 +17,7 @@ from lofikit.models.families.base import of_config
 from lofikit.options import Options
 from lofikit_torch.bodies.base import Body
 from lofikit_torch.bodies.gru import GRUs
+from lofikit_torch.bodies.lru import LRU
 from lofikit_torch.bodies.lstm import LSTMs
 from lofikit_torch.bodies.seq2seq import EncoderDecoder
 from lofikit_torch.bodies.tcn import TCN
@@ -27,6 +29,7 @@ BODIES: dict[type[Options], Callable[[Any, int], Body]] = {
     Seq2SeqConfig: EncoderDecoder,
     GRUConfig: GRUs,
     TransformerConfig: Transformer,
+    LRUConfig: LRU,
 }
 
 

@@ -28,7 +28,7 @@ class Body(nn.Module, ABC):
 
     @abstractmethod
     def weights(self) -> dict[str, nn.Parameter]:
-        """Returns what is learned, by core's names and in core's order.
+        """Returns what is learned, by core's names, in any order.
 
         Weights named ``.kernel`` or ``.recurrent`` lie transposed; see
         :func:`lofikit_torch.networks.core_layout`.

@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from lofikit.models.configs import TransformerConfig
 from lofikit.models.families.transformer import block_names
-from lofikit.streaming.attention import NORM_EPSILON, rotary_frequencies
+from lofikit.streaming.attention import rotary_frequencies
 from lofikit_torch.bodies.base import Body, Memory
-from lofikit_torch.layers import Dense, History, dropout_masks
+from lofikit_torch.layers import Dense, History, dropout_masks, rms_norm
 
 
 class Past:
@@ -160,12 +160,6 @@ BLOCK_FIELDS = (
     "down.bias",
 )
 """The weights of a block, in core's order."""
-
-
-def rms_norm(x: Tensor, scale: Tensor) -> Tensor:
-    """See :class:`lofikit.streaming.attention.RMSNorm`."""
-    mean = x.square().mean(dim=-1, keepdim=True)
-    return x * torch.rsqrt(mean + NORM_EPSILON) * scale
 
 
 def _merged(heads: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 
 from lofikit.models.configs import (
     GRUConfig,
+    LRUConfig,
     LSTMConfig,
     Seq2SeqConfig,
     TCNConfig,
@@ -13,6 +14,7 @@ from lofikit.models.configs import (
 )
 from lofikit.models.families.base import Family, of_config
 from lofikit.models.families.gru import GRUFamily
+from lofikit.models.families.lru import LRUFamily
 from lofikit.models.families.lstm import LSTMFamily
 from lofikit.models.families.seq2seq import Seq2SeqFamily
 from lofikit.models.families.tcn import TCNFamily
@@ -25,6 +27,7 @@ FAMILIES: dict[type[Options], Family[Any]] = {
     Seq2SeqConfig: Seq2SeqFamily(),
     GRUConfig: GRUFamily(),
     TransformerConfig: TransformerFamily(),
+    LRUConfig: LRUFamily(),
 }
 
 
