@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from lofikit.silence import sounding_places
 
 LOUDEST_GAIN = 30.0
 """Silence is not raised to music: no clip is made louder than by this factor (30 dB)."""
+_RESAMPLER_ENDS = 64
+"""Samples beyond a chunk that keep the resampler's fade at the end out of it."""
 
 
 class DataConfig(Options):
@@ -52,6 +55,21 @@ class DataConfig(Options):
         "(-60 suits stems); none keeps them.",
         unit="dBFS RMS",
         le=0.0,
+    )
+    varispeed: float = option(
+        0.0,
+        "Play each chunk of a step faster or slower, by up to this much: tempo and pitch change "
+        "together, as on a tape.",
+        unit="semitones",
+        ge=0.0,
+        le=12.0,
+    )
+    vary_level: float = option(
+        0.0,
+        "Play each chunk of a step louder or softer, by up to this much.",
+        unit="dB",
+        ge=0.0,
+        le=24.0,
     )
 
 
@@ -163,6 +181,8 @@ class Chunks:
         level: Level that each clip is brought to in dBFS RMS, or ``None``.
         skip_silence: Chunks that are below this level in dBFS RMS throughout, before clips are
             brought to a level, are not there; ``None`` keeps them.
+        varispeed: Largest change of speed of a drawn chunk, in semitones.
+        vary_level: Largest change of level of a drawn chunk, in dB.
 
     Attributes:
         too_short: Clips that are shorter than a chunk.
@@ -180,8 +200,12 @@ class Chunks:
         frames: int,
         level: float | None = None,
         skip_silence: float | None = None,
+        varispeed: float = 0.0,
+        vary_level: float = 0.0,
     ) -> None:
         self.frames = frames
+        self._rate = store.rate
+        self._varispeed, self._vary_level = varispeed, vary_level
         self.span = representation.samples_for(frames)
         self._representation = representation
         self._data = store.data
@@ -196,8 +220,8 @@ class Chunks:
             )
         # Runs of places where chunks may begin: a clip is one, or several with silence between.
         runs = [
-            (c.offset + begin, end - begin, level_gain(c.rms, level))
-            for c in usable
+            (number, c.offset + begin, end - begin, level_gain(c.rms, level))
+            for number, c in enumerate(usable)
             for begin, end in self._ranges(store, c, skip_silence)
         ]
         if usable and not runs:
@@ -205,10 +229,13 @@ class Chunks:
                 f"all clips are silent, below the {skip_silence:g} dBFS of --skip-silence",
                 "lower it, for example --skip-silence -80, or train on another stem",
             )
-        self._offsets = np.array([offset for offset, _, _ in runs], dtype=np.int64)
-        self._gains = np.array([gain for _, _, gain in runs], dtype=np.float32)
-        self._ends = np.cumsum([places for _, places, _ in runs], dtype=np.int64)
-        self.samples = sum(places + self.span - 1 for _, places, _ in runs)
+        self._clips = usable
+        self._of_clip = [number for number, _, _, _ in runs]
+        self._offsets = np.array([offset for _, offset, _, _ in runs], dtype=np.int64)
+        self._gains = np.array([gain for _, _, _, gain in runs], dtype=np.float32)
+        self._ends = np.cumsum([places for _, _, places, _ in runs], dtype=np.int64)
+        self._beats = store.beats(usable) if "beat" in representation.signals else []
+        self.samples = sum(places + self.span - 1 for _, _, places, _ in runs)
         every = sum(c.length - self.span + 1 for c in usable)
         self.silent = 1.0 - self.places / every if every else 0.0
 
@@ -226,12 +253,16 @@ class Chunks:
 
     def windows(self, places: NDArray[np.int64]) -> Samples:
         """Returns the samples (n, span) of chunks given by number, below :attr:`places`."""
-        run = np.searchsorted(self._ends, places, side="right")
-        starts = self._offsets[run] + places - np.concatenate([[0], self._ends])[run]
+        runs, starts = self._found(places)
         # A view of every window there is, of which the rows asked for are copied.
         view = np.lib.stride_tricks.sliding_window_view(self._data, self.span)
-        samples: Samples = view[starts] * self._gains[run, None]
+        samples: Samples = view[starts] * self._gains[runs, None]
         return np.clip(samples, -1.0, 1.0, out=samples)
+
+    def _found(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Returns the run of each place, and the first sample of its chunk."""
+        runs = np.searchsorted(self._ends, places, side="right")
+        return runs, self._offsets[runs] + places - np.concatenate([[0], self._ends])[runs]
 
     def draw(self, batch: int, seed: int, step: int, rank: int = 0, world: int = 1) -> Frames:
         """Draws chunks at random, the same for the same seed and step.
@@ -248,10 +279,52 @@ class Chunks:
         """
         rng = np.random.default_rng([seed, step])
         places = rng.integers(0, self.places, batch)[rank::world]
-        return self._representation.encode(self.windows(places))
+        if not self._varispeed and not self._vary_level:
+            return self._encode(places, self.windows(places))
+        speeds = 2.0 ** (rng.uniform(-1, 1, batch)[rank::world] * self._varispeed / 12)
+        gains = 10.0 ** (rng.uniform(-1, 1, batch)[rank::world] * self._vary_level / 20)
+        samples = self.windows(places)
+        for row, (place, speed) in enumerate(zip(places, speeds, strict=True)):
+            played = self._played(place, speed) if self._varispeed else None
+            if played is None:
+                speeds[row] = 1.0  # its clip is too short to be played faster
+            else:
+                samples[row] = played
+        samples *= gains[:, None].astype(np.float32)
+        return self._encode(places, np.clip(samples, -1.0, 1.0, out=samples), speeds)
+
+    def _played(self, place: np.int64, speed: float) -> Samples | None:
+        """Returns a chunk's samples (span,) played at a speed, or ``None`` if they run out."""
+        import soxr
+
+        (run,), (start,) = self._found(np.array([place]))
+        clip = self._clips[self._of_clip[run]]
+        stop = start + math.ceil(self.span * speed) + _RESAMPLER_ENDS
+        if stop > clip.offset + clip.length:
+            return None
+        tape = self._data[start:stop] * self._gains[run]
+        return np.asarray(soxr.resample(tape, speed, 1.0)[: self.span], dtype=np.float32)
+
+    def _encode(
+        self, places: NDArray[np.int64], samples: Samples, speeds: NDArray[np.float64] | None = None
+    ) -> Frames:
+        if not self._beats:
+            return self._representation.encode(samples)
+        runs, starts = self._found(places)
+        counts = np.empty(samples.shape, np.float32)
+        for row, (run, start) in enumerate(zip(runs, starts, strict=True)):
+            number = self._of_clip[run]
+            speed = 1.0 if speeds is None else speeds[row]
+            seconds = (
+                start - self._clips[number].offset + speed * np.arange(self.span)
+            ) / self._rate
+            counts[row] = self._beats[number].count(seconds)
+        told: Any = self._representation
+        frames: Frames = told.encode(samples, {"beat": counts})
+        return frames
 
     def spread(self, count: int) -> Frames:
         """Returns chunks at fixed places, evenly spread over the clips, to validate on."""
         count = min(count, self.places)
         places = np.linspace(0, self.places - 1, count).astype(np.int64)
-        return self._representation.encode(self.windows(places))
+        return self._encode(places, self.windows(places))

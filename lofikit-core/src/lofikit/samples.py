@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,8 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from lofikit.audio import quiet_decoders, read_mono
+from lofikit.audio import Audio, quiet_decoders, read_mono
+from lofikit.beats import Beats, track, tracked
 from lofikit.errors import AudioError, LibraryError
 from lofikit.library import MIX, Clip, Library
 
@@ -50,16 +51,25 @@ class SampleStore:
         clips: Where each clip lies.
         rate: Sample rate in Hz.
         failed: Name and reason of clips that could not be read.
+        library: Where the clips come from.
     """
 
     data: NDArray[np.float32]
     clips: tuple[ClipSamples, ...]
     rate: int
     failed: tuple[tuple[str, str], ...] = ()
+    library: Library | None = None
 
     def of(self, part: ClipSamples) -> NDArray[np.float32]:
         """Returns a clip's samples, without reading them yet."""
         return self.data[part.offset : part.offset + part.length]
+
+    def beats(self, parts: Sequence[ClipSamples]) -> list[Beats]:
+        """Returns the beats of clips, tracked on their mixes once and for all."""
+        if self.library is None:
+            return [track(Audio(np.asarray(self.of(p))[None], self.rate)) for p in parts]
+        found = tracked(self.library, [part.clip for part in parts])
+        return [found[part.clip.id] for part in parts]
 
 
 def open_samples(
@@ -108,7 +118,7 @@ def open_samples(
         )
     # The order of clips, and with it every draw, must not hang on the order of preparation.
     found = tuple(sorted(found, key=lambda part: part.clip.id))
-    return SampleStore(np.memmap(data, np.float32, "r"), found, rate, tuple(failed))
+    return SampleStore(np.memmap(data, np.float32, "r"), found, rate, tuple(failed), library)
 
 
 def _threads() -> int:

@@ -146,8 +146,18 @@ def prepare(
     model = run.model(representation.spec)
     for phase in config.training.phases:
         model.check_settings(phase.settings(model.default_loss, 0, 0.0, 0))
-    drawn = {"level": config.data.level, "skip_silence": config.data.skip_silence}
-    chunks = Chunks(store, parts.training, representation, model.chunk, **drawn)
+    data = config.data
+    level, silence = data.level, data.skip_silence
+    chunks = Chunks(
+        store,
+        parts.training,
+        representation,
+        model.chunk,
+        level,
+        silence,
+        data.varispeed,
+        data.vary_level,
+    )
     session = Session(run, representation, model, chunks, parts, None)
     session.notes += [f"left out: {name}: {why}" for name, why in store.failed]
     if chunks.too_short:
@@ -160,7 +170,7 @@ def prepare(
     if chunks.silent:
         session.notes.append(f"left out {chunks.silent:.0%} of the chunks, which are silent")
     if parts.held_out:
-        held = Chunks(store, parts.held_out, representation, model.chunk, **drawn)
+        held = Chunks(store, parts.held_out, representation, model.chunk, level, silence)
         session.validation = held.spread(config.training.validation_chunks)
     else:
         session.notes.append("no clip is held back: there is no held-out loss, and no best weights")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,13 @@ from lofikit.options import Options
 Samples = NDArray[np.float32]
 Frames = NDArray[Any]
 """float32 values or int32 class ids, shape (batch, time, size)."""
+Signals = Mapping[str, NDArray[np.float32]]
+"""What a representation is told beside the samples: a value a sample, shape (batch, n), by name.
+
+``beat`` counts beats, with their fractions; NaN where there is no beat.
+"""
+FREE = -1
+"""Stands in given frames for a value that the model is to choose."""
 
 
 class FrameSpec(Options):
@@ -26,6 +33,9 @@ class FrameSpec(Options):
         size: Values a frame.
         levels: Number of classes, if the values are class ids; ``None`` for real values.
         ordinal: Whether neighbouring class ids stand for neighbouring values (as in mu-law).
+        signals: How many values a frame begins with that say something about the music, such as
+            the place in the beat, and are no part of its sound: they may be given to a model
+            when it generates.
     """
 
     sample_rate: int = Field(gt=0)
@@ -33,6 +43,7 @@ class FrameSpec(Options):
     size: int = Field(gt=0)
     levels: int | None = Field(None, gt=1)
     ordinal: bool = True
+    signals: int = Field(0, ge=0)
 
     @property
     def frame_rate(self) -> float:
@@ -81,6 +92,22 @@ class Representation(ABC):
     def window(self) -> int:
         """Samples that one frame is made of; the hop, unless frames overlap."""
         return self.spec.hop
+
+    # A representation that tells the place in the beat overrides the next two, and its `encode`
+    # takes what they name as a second argument, which others are not given.
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Names of the signals that :meth:`encode` is to be given beside the samples."""
+        return ()
+
+    def given(self, signals: Signals) -> Frames:
+        """Returns frames of which only the signals are known; all else is :data:`FREE`.
+
+        Args:
+            signals: By name, shape (batch, n); frames lie on the grid of :meth:`encode`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} tells no signals")
 
     @abstractmethod
     def encode(self, samples: Samples) -> Frames:

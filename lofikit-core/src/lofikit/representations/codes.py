@@ -13,12 +13,24 @@ from numpy.typing import NDArray
 
 from lofikit.errors import LibraryError, OptionError, RepresentationError
 from lofikit.options import Options, option
-from lofikit.representations.base import Decoder, Frames, FrameSpec, Representation, Samples
+from lofikit.representations.base import (
+    FREE,
+    Decoder,
+    Frames,
+    FrameSpec,
+    Representation,
+    Samples,
+    Signals,
+)
 from lofikit.representations.codebooks import fit_books, principal_components, product, quantise
 from lofikit.representations.overlap import hann, windows
 
 FRAMES = 16_384
 """Spectra that are learned from, of all clips together; more gain nothing that is heard."""
+BEAT_PLACES = 16
+"""Places in a beat that are told apart."""
+NO_BEAT = 4 * BEAT_PLACES
+"""The class that says there is no beat; those below it are places in four beats."""
 BLOCK = 2_048
 """Spectra that are worked on at once in learning, which bounds memory."""
 
@@ -52,6 +64,11 @@ class CodesConfig(Options):
         "of a frame side by side still know the rough codes of a spectrum when they draw its fine "
         "ones.",
     )
+    beat: bool = option(
+        False,
+        "Begin each frame with the place in the beat of the frame to come, so that models keep "
+        "time: 16 places a beat, four beats, and a class of its own where there is no beat.",
+    )
 
 
 class Codes(Representation):
@@ -67,6 +84,10 @@ class Codes(Representation):
     MusicGen (Copet et al. 2023, section 2.2): frame ``t`` holds book ``b`` of spectrum
     ``t + books - 1 - b``, so that the rough codes of a spectrum come before its fine ones. A
     frame is then made of ``window + (books - 1) hop`` samples.
+
+    With ``beat`` each frame begins with one more class id, the place in the beat at which the
+    newest spectrum of the *next* frame lies: what a model must know to draw that frame. Beats are
+    counted in fours; which of them is the first of a bar is not known.
 
     Nothing is encoded before :meth:`fit` or :meth:`load_state`.
     """
@@ -85,6 +106,11 @@ class Codes(Representation):
                 f"choose --representation.hop {self._span // 2} or less, or a longer "
                 "--representation.window",
             )
+        if config.beat and config.levels <= NO_BEAT:
+            raise OptionError(
+                f"the places in the beat are {NO_BEAT + 1} classes, and codes have {config.levels}",
+                f"choose --representation.levels {NO_BEAT + 1} or more, or leave out the beat",
+            )
         bins = self._span // 2 + 1
         if config.components > bins:
             raise OptionError(
@@ -99,14 +125,33 @@ class Codes(Representation):
 
     @property
     def spec(self) -> FrameSpec:
-        """A class id a book, without an order."""
+        """A class id a book, without an order, and before them one of the beat."""
+        told = int(self.config.beat)
         return FrameSpec(
             sample_rate=self.sample_rate,
             hop=self._hop,
-            size=self.config.books,
+            size=told + self.config.books,
             levels=self.config.levels,
             ordinal=False,
+            signals=told,
         )
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """``beat``, if it is told."""
+        return ("beat",) if self.config.beat else ()
+
+    def given(self, signals: Signals) -> Frames:
+        """Returns frames of which the place in the beat alone is known."""
+        counts = signals["beat"]
+        time = max(0, 1 + (counts.shape[1] - self.window) // self._hop)
+        # The newest spectrum of the next frame is centred here.
+        first = (self.delays + 1) * self._hop + self._span // 2
+        at = counts[:, first : first + time * self._hop : self._hop]
+        places = np.floor(np.where(np.isnan(at), 0, at) * BEAT_PLACES)
+        frames = np.full((len(counts), time, self.spec.size), FREE, np.int32)
+        frames[:, :, 0] = np.where(np.isnan(at), NO_BEAT, places % NO_BEAT)
+        return frames
 
     @property
     def delays(self) -> int:
@@ -128,8 +173,12 @@ class Codes(Representation):
         """What four books of 256 reach with room to spare; fewer books are rougher."""
         return 8.0
 
-    def encode(self, samples: Samples) -> Frames:
-        """Returns int32 class ids of shape (batch, time, books).
+    def encode(self, samples: Samples, signals: Signals | None = None) -> Frames:
+        """Returns int32 class ids of shape (batch, time, books), and the beat's before them.
+
+        Args:
+            samples: Shape (batch, n).
+            signals: With ``beat``, the count of beats at each sample; ``None`` for no beat.
 
         Raises:
             RepresentationError: If nothing has been learned yet.
@@ -139,7 +188,12 @@ class Codes(Representation):
         spectra = self._compressed(windows(samples, self._span, self._hop))
         vectors = product(spectra.reshape(-1, spectra.shape[2]), self._projection) - self._offset
         ids = quantise(vectors, self._learned["books"])
-        return delayed(ids.reshape(batch, -1, self.config.books), self.delays)
+        frames = delayed(ids.reshape(batch, -1, self.config.books), self.delays)
+        if not self.config.beat:
+            return frames
+        silent = {"beat": np.full(samples.shape, np.nan, np.float32)}
+        told = self.given(signals or silent)[:, : frames.shape[1], :1]
+        return np.concatenate([told, frames], axis=2)
 
     def decoder(self, batch: int = 1) -> Decoder:
         """Returns a decoder that finds a phase as frames come.
@@ -284,7 +338,8 @@ class CodesDecoder(Decoder):
         span = codes.window - codes.delays * codes.spec.hop
         self._phase = PhaseFinder(batch, span, codes.spec.hop)
         self._silence = np.zeros((batch, codes.delays, span // 2 + 1), np.float32)
-        self._frames: Frames = np.zeros((batch, 0, codes.spec.size), np.int32)
+        self._told = codes.spec.signals
+        self._frames: Frames = np.zeros((batch, 0, codes.config.books), np.int32)
 
     def push(self, frames: Frames) -> Samples:
         """Returns the samples that are final, those that no later spectrum reaches."""
@@ -292,7 +347,7 @@ class CodesDecoder(Decoder):
             return np.zeros((frames.shape[0], 0), np.float32)
         before = self._phase.push(self._silence)
         self._silence = self._silence[:, :0]
-        held = np.concatenate([self._frames, frames], axis=1)
+        held = np.concatenate([self._frames, frames[:, :, self._told :]], axis=1)
         time = max(0, held.shape[1] - self._delays)
         self._frames = held[:, time:]
         spectra = self._codes.magnitudes(_undelayed(held, time, self._delays))

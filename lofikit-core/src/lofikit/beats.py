@@ -1,0 +1,169 @@
+"""Where the beats of clips lie, for models that are told the place in the beat.
+
+Beats are tracked once a clip, on its mix, so that the stems of a clip share them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from lofikit.audio import Audio, quiet_decoders, read_mono, resample
+from lofikit.library import Clip, Library
+
+RATE = 11_025
+"""Rate in Hz that beats are tracked at."""
+HOP = 256
+"""Samples from one value of the onset strength to the next."""
+START_BPM = 85.0
+"""Tempo that is likeliest before anything is heard: lo-fi lies between 70 and 90."""
+LEAST = 4
+"""Fewer beats than this are no beat."""
+
+
+@dataclass(frozen=True)
+class Beats:
+    """The beats of a stretch of music.
+
+    Attributes:
+        times: When they fall, in seconds, ascending; empty where there is no beat.
+    """
+
+    times: NDArray[np.float64]
+
+    @property
+    def period(self) -> float | None:
+        """Median seconds from one beat to the next, or ``None`` where there is no beat."""
+        return float(np.median(np.diff(self.times))) if len(self.times) >= LEAST else None
+
+    @property
+    def tempo(self) -> float | None:
+        """Beats a minute, or ``None`` where there is no beat."""
+        return None if self.period is None else 60.0 / self.period
+
+    def count(self, seconds: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Returns how many beats have passed since the first, with their fractions.
+
+        Before the first and after the last beat the count goes on at the median period.
+
+        Args:
+            seconds: Any times, of any shape.
+
+        Returns:
+            Counts of the same shape; NaN where there is no beat.
+        """
+        period = self.period
+        if period is None:
+            return np.full(np.shape(seconds), np.nan, np.float32)
+        first, last = self.times[0], self.times[-1]
+        inside = np.interp(seconds, self.times, np.arange(len(self.times)))
+        before = np.minimum(np.asarray(seconds) - first, 0.0) / period
+        after = np.maximum(np.asarray(seconds) - last, 0.0) / period
+        return np.asarray(inside + before + after, dtype=np.float32)
+
+    def onwards(self, seconds: float, bpm: float | None = None) -> Pulse | None:
+        """Returns the steady pulse that these beats go on with, without a jump in the count.
+
+        Args:
+            seconds: When it begins.
+            bpm: Its tempo in beats a minute; ``None`` for that of the beats.
+
+        Returns:
+            The pulse, or ``None`` where there is neither a beat nor a tempo.
+        """
+        tempo = bpm or self.tempo
+        if tempo is None:
+            return None
+        count = 0.0 if self.period is None else float(self.count(np.array(seconds)))
+        return Pulse(seconds, count, 60.0 / tempo)
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """Beats at one tempo.
+
+    Attributes:
+        start: Where it begins, in seconds.
+        begun: Beats that have passed there.
+        period: Seconds from one beat to the next.
+    """
+
+    start: float
+    begun: float
+    period: float
+
+    def count(self, seconds: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Returns how many beats have passed, with their fractions, at any times."""
+        return np.asarray(self.begun + (seconds - self.start) / self.period, dtype=np.float32)
+
+
+NO_BEATS = Beats(np.zeros(0))
+
+
+def track(audio: Audio) -> Beats:
+    """Finds the beats of music (librosa's tracker, Ellis 2007).
+
+    Args:
+        audio: The music; its channels are averaged.
+    """
+    mono = resample(Audio(audio.mono()[None], audio.rate), RATE).samples[0]
+    return _track(mono)
+
+
+def _track(samples: NDArray[np.float32]) -> Beats:
+    from librosa.beat import beat_track
+
+    if len(samples) < 4 * HOP or not np.abs(samples).max() > 0:
+        return NO_BEATS
+    _, times = beat_track(
+        y=samples, sr=RATE, hop_length=HOP, start_bpm=START_BPM, units="time", trim=False
+    )
+    return Beats(np.asarray(times, np.float64)) if len(times) >= LEAST else NO_BEATS
+
+
+def tracked(
+    library: Library,
+    clips: Sequence[Clip],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Beats]:
+    """Returns the beats of clips by their ids, tracking those that are not known yet.
+
+    Args:
+        library: The library; beats are kept beside its samples.
+        clips: The clips.
+        progress: Called with the number of clips done and their total.
+    """
+    folder = library.path / "samples"
+    folder.mkdir(exist_ok=True)
+    file = folder / "beats.jsonl"
+    with FileLock(f"{file}.lock"):
+        known = _read(file)
+        missing = [clip for clip in clips if clip.id not in known]
+        with quiet_decoders():
+            for done, clip in enumerate(missing, 1):
+                blocks = list(read_mono(library.path / clip.file, RATE, clip.gain))
+                beats = _track(np.concatenate(blocks)) if blocks else NO_BEATS
+                known[clip.id] = beats
+                with file.open("a") as lines:
+                    times = [round(float(t), 4) for t in beats.times]
+                    lines.write(json.dumps({"clip": clip.id, "times": times}) + "\n")
+                progress(done, len(missing))
+    return {clip.id: known[clip.id] for clip in clips}
+
+
+def _read(file: Path) -> dict[str, Beats]:
+    """Returns the beats of a file; a line that a killed process left unfinished is cut off."""
+    if not file.exists():
+        return {}
+    text = file.read_text()
+    whole, _, rest = text.rpartition("\n")
+    if rest:
+        file.write_text(whole + "\n" if whole else "")
+    records = [json.loads(line) for line in whole.splitlines()]
+    return {r["clip"]: Beats(np.array(r["times"], np.float64)) for r in records}
