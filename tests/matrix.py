@@ -22,7 +22,7 @@ import numpy as np
 
 from lofikit.cli.main import run as lofikit
 from lofikit.errors import UnsupportedSpecError
-from lofikit.generation import TakeOptions, Voice, open_performer
+from lofikit.generation import TakeOptions, Voice, open_performers
 from lofikit.hookspecs import Component
 from lofikit.library import Library
 from lofikit.options import build
@@ -95,7 +95,7 @@ def train_and_play(run: Run, library: Library) -> None:
     whole = train(prepare(Run.open(run.path), library))
     if not whole.finished or whole.step != 4:
         raise AssertionError(f"resumed, it ends at {whole}")
-    player = open_performer(Voice(Run.open(run.path)), TakeOptions(0.25))
+    (player,) = open_performers([Voice(Run.open(run.path))], TakeOptions(0.25))
     samples = player.next(RATE // 4)
     if samples.shape != (RATE // 4,) or not np.isfinite(samples).all():
         raise AssertionError(f"a quarter of a second is of shape {samples.shape}, or not finite")

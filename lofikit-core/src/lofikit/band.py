@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from lofikit.audio import Writer
 from lofikit.errors import OptionError
-from lofikit.generation import TakeOptions, Voice, open_performer, part_blocks, write_notes
+from lofikit.generation import TakeOptions, Voice, open_performers, part_blocks, write_notes
 from lofikit.limiter import CEILING, Limiter
 from lofikit.models.base import Sampling
 from lofikit.options import Options, OptionsT, build, option
@@ -59,6 +59,9 @@ class BandConfig(Options):
     prompt_start: float = option(0.0, "Where in the clips the prompts begin.", unit="s", ge=0.0)
     prompt_seconds: float = option(5.0, "Length of the prompts.", unit="s", gt=0.0)
     with_prompt: bool = option(True, "Begin with the prompts.")
+    bpm: float | None = option(
+        None, "Tempo of the parts that keep time; none for the first prompt's.", unit="beats/min"
+    )
     ceiling: float = option(
         CEILING, "Level that no sample of the mix is above.", unit="dBFS", le=0.0
     )
@@ -98,7 +101,9 @@ def read_band(file: Path) -> Band:
     settings = _built(BandConfig, record, f"{file}")
     parts = [_built(PartConfig, t, f"{file}, part {i}") for i, t in enumerate(tables, 1)]
     voices = tuple(_voice(part, settings, file.parent) for part in parts)
-    options = TakeOptions(settings.seconds, settings.seed, with_prompt=settings.with_prompt)
+    options = TakeOptions(
+        settings.seconds, settings.seed, with_prompt=settings.with_prompt, bpm=settings.bpm
+    )
     return Band(_names(parts, voices), voices, options, settings.ceiling)
 
 
@@ -120,7 +125,7 @@ def play_band(
     Returns:
         The seconds of the prompts that the file begins with.
     """
-    performers = [open_performer(voice, band.options, i) for i, voice in enumerate(band.voices)]
+    performers = open_performers(band.voices, band.options)
     rate = max(performer.rate for performer in performers)
     limiter = Limiter(rate, ceiling=band.ceiling)
     prompt_seconds = done = 0.0

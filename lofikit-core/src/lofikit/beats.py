@@ -124,7 +124,8 @@ def _track(samples: NDArray[np.float32]) -> Beats:
     _, times = beat_track(
         y=samples, sr=RATE, hop_length=HOP, start_bpm=START_BPM, units="time", trim=False
     )
-    return Beats(np.asarray(times, np.float64)) if len(times) >= LEAST else NO_BEATS
+    # Rounded as they are kept, so that a later run reads the very same.
+    return Beats(np.round(times, 4).astype(np.float64)) if len(times) >= LEAST else NO_BEATS
 
 
 def tracked(
@@ -151,8 +152,8 @@ def tracked(
                 beats = _track(np.concatenate(blocks)) if blocks else NO_BEATS
                 known[clip.id] = beats
                 with file.open("a") as lines:
-                    times = [round(float(t), 4) for t in beats.times]
-                    lines.write(json.dumps({"clip": clip.id, "times": times}) + "\n")
+                    record = {"clip": clip.id, "times": beats.times.tolist()}
+                    lines.write(json.dumps(record) + "\n")
                 progress(done, len(missing))
     return {clip.id: known[clip.id] for clip in clips}
 

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.audio import Audio, Writer, resample
+from lofikit.beats import Beats, Pulse, track
 from lofikit.chunks import level_gain
 from lofikit.credits import Credited, credits_text
 from lofikit.errors import OptionError, PromptError
 from lofikit.models.base import Model, Sampling, Stream
-from lofikit.representations.base import Decoder, Representation
+from lofikit.representations.base import FREE, Decoder, Representation
 from lofikit.run import Run, write_atomically
 
 Samples = NDArray[np.float32]
@@ -67,14 +68,20 @@ class TakeOptions:
         seed: The same seed gives the same samples.
         sampling: Temperature and top-p.
         with_prompt: Begin the take with the prompt.
+        bpm: Beats a minute of runs that keep time; ``None`` for the prompt's tempo.
     """
 
     seconds: float
     seed: int = 0
     sampling: Sampling = field(default_factory=Sampling)
     with_prompt: bool = True
+    bpm: float | None = None
 
     def __post_init__(self) -> None:
+        if self.bpm is not None and not 20 <= self.bpm <= 400:
+            raise OptionError(
+                f"--bpm {self.bpm:g}: must lie between 20 and 400", "lo-fi has 70 to 90"
+            )
         if not self.seconds > 0:
             raise OptionError(
                 f"--seconds {self.seconds:g}: must be above 0", "for example --seconds 10"
@@ -91,13 +98,18 @@ class BatchPerformer:
             take, shape (batch, n).
         sampling: Temperature and top-p.
         seed: Seed of the streams, each of which draws differently.
+        bpm: Beats a minute, if the frames tell the place in the beat; ``None`` for the tempo of
+            each prompt, or what the model makes of it where a prompt has no beat.
+        pulse: The pulse that all takes keep, time 0 being the end of the prompts; wins over bpm.
 
     Attributes:
         rate: Sample rate in Hz.
         prompts: The prompts as the model heard them, decoded again, shape (batch, m).
+        pulses: What the takes keep time by, time 0 being the end of the prompts.
 
     Raises:
         PromptError: If the prompts are shorter than the model's context.
+        OptionError: If a tempo is asked for, and the frames tell nothing of beats.
     """
 
     def __init__(
@@ -107,8 +119,14 @@ class BatchPerformer:
         prompts: Samples,
         sampling: Sampling,
         seed: int,
+        bpm: float | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
         spec, batch = representation.spec, len(prompts)
+        self._representation = representation
+        self._bpm = bpm
+        self.pulses: list[Pulse | None] = [pulse] * batch
+        self._done = 0  # frames generated
         self.rate = spec.sample_rate
         self._hop = spec.hop
         self._skip = representation.window - spec.hop
@@ -136,7 +154,43 @@ class BatchPerformer:
                 "give a longer clip, or --prompt noise",
             )
         used = prompts[:, length - count * self._hop :]
-        return representation.encode(np.pad(used, ((0, 0), (overlap, 0))))
+        padded = np.pad(used, ((0, 0), (overlap, 0)))
+        if "beat" not in representation.signals:
+            if self._bpm is not None:
+                raise OptionError(
+                    "--bpm is for runs that keep time, and these frames tell nothing of beats",
+                    "train one: lofikit train LIBRARY --representation codes "
+                    "--representation.beat true --model torch/gru",
+                )
+            return representation.encode(padded)
+        told: Any = representation
+        frames: NDArray[Any] = told.encode(padded, {"beat": self._prompt_beats(used, overlap)})
+        return frames
+
+    def _prompt_beats(self, prompts: Samples, before: int) -> Samples:
+        """Returns the count of beats in prompts, and settles what goes on after them."""
+        length = prompts.shape[1]
+        at = (np.arange(-before, length) - length) / self.rate
+        counts = np.empty((len(prompts), len(at)), np.float32)
+        for row, prompt in enumerate(prompts):
+            heard = track(Audio(prompt[None], self.rate))
+            beats = Beats(heard.times - length / self.rate)
+            counts[row] = beats.count(at)
+            self.pulses[row] = self.pulses[row] or beats.onwards(0.0, self._bpm)
+        return counts
+
+    def _given(self, frames: int) -> NDArray[Any] | None:
+        """Returns what is known beforehand of the frames to come, or ``None`` for nothing."""
+        if not any(self.pulses):
+            return None
+        # The first of them overlaps the prompt by all but a hop.
+        overlap = self._representation.window - self._hop
+        first = self._done * self._hop - overlap
+        at = (first + np.arange(self._representation.samples_for(frames))) / self.rate
+        counts = [np.full(len(at), np.nan) if p is None else p.count(at) for p in self.pulses]
+        given = self._representation.given({"beat": np.array(counts, np.float32)})
+        given[[pulse is None for pulse in self.pulses]] = FREE
+        return given
 
     def _decode(self, frames: NDArray[Any]) -> Samples:
         samples = self._decoder.push(frames)
@@ -148,7 +202,11 @@ class BatchPerformer:
         """Generates the next ``count`` samples of each take, shape (batch, count)."""
         while self._held.shape[1] < count:
             frames = max(1, -(-(count - self._held.shape[1]) // self._hop))
-            new = self._decode(self._stream.next(frames))
+            given = self._given(frames)
+            self._done += frames
+            new = self._decode(
+                self._stream.next(frames) if given is None else self._stream.next(frames, given)
+            )
             self._held = np.concatenate([self._held, new], axis=1)
         block, self._held = self._held[:, :count], self._held[:, count:]
         return block
@@ -163,10 +221,13 @@ class Performer:
         prompt: Mono samples at the representation's rate and the training's level, shape (n,).
         options: How the take is made.
         seed: Seed of this stream.
+        pulse: What the take keeps time by, time 0 being the end of the prompt; ``None`` for the
+            options' tempo or the prompt's.
 
     Attributes:
         rate: Sample rate in Hz.
         prompt: The prompt's samples as the model heard them, decoded again.
+        pulse: What the take keeps time by, if anything.
 
     Raises:
         PromptError: If the prompt is shorter than the model's context.
@@ -179,9 +240,13 @@ class Performer:
         prompt: Samples,
         options: TakeOptions,
         seed: int,
+        pulse: Pulse | None = None,
     ) -> None:
-        self._batch = BatchPerformer(model, representation, prompt[None], options.sampling, seed)
+        self._batch = BatchPerformer(
+            model, representation, prompt[None], options.sampling, seed, options.bpm, pulse
+        )
         self.rate = self._batch.rate
+        self.pulse = self._batch.pulses[0]
         self.prompt: Samples = self._batch.prompts[0]
 
     def next(self, count: int) -> Samples:
@@ -195,17 +260,32 @@ class Performer:
         return block
 
 
-def open_performer(voice: Voice, options: TakeOptions, index: int = 0) -> Performer:
-    """Loads a run's best weights and primes it with its prompt.
+def open_performers(voices: Sequence[Voice], options: TakeOptions) -> list[Performer]:
+    """Loads the best weights of runs and primes each with its prompt.
+
+    Those that keep time share the pulse of the first of them that has one.
 
     Args:
-        voice: The run and its prompt.
+        voices: The runs and their prompts.
         options: How the take is made.
-        index: Number of the voice, so that each draws differently.
+
+    Raises:
+        OptionError: If a tempo is asked for, and no run keeps time.
     """
-    representation = voice.run.representation()
-    model = voice.run.trained_model(representation)
-    return perform(model, representation, voice, options, index)
+    loaded = []
+    for voice in voices:
+        representation = voice.run.representation()
+        loaded.append((voice.run.trained_model(representation), representation, voice))
+    keeping = ["beat" in representation.signals for _, representation, _ in loaded]
+    deaf = replace(options, bpm=None) if any(keeping) else options
+    performers: list[Performer] = []
+    pulse: Pulse | None = None
+    for index, (model, representation, voice) in enumerate(loaded):
+        told = options if keeping[index] else deaf
+        performer = perform(model, representation, voice, told, index, pulse)
+        pulse = pulse or performer.pulse
+        performers.append(performer)
+    return performers
 
 
 def perform(
@@ -214,8 +294,9 @@ def perform(
     voice: Voice,
     options: TakeOptions,
     index: int = 0,
+    pulse: Pulse | None = None,
 ) -> Performer:
-    """Primes a model that is in memory already; what :func:`open_performer` does with a run's."""
+    """Primes a model that is in memory already; what :func:`open_performers` does with a run's."""
     level = voice.run.config.data.level
     seed = (options.seed * 7919 + index) & 0x7FFF_FFFF
     if voice.prompt is None:
@@ -227,7 +308,7 @@ def perform(
         rms = float(np.sqrt(np.mean(np.square(prompt, dtype=np.float64)))) if len(prompt) else 0.0
         prompt = np.clip(prompt * np.float32(level_gain(rms, level)), -1.0, 1.0)
     options = replace(options, sampling=voice.sampling or options.sampling)
-    return Performer(model, representation, prompt, options, seed)
+    return Performer(model, representation, prompt, options, seed, pulse)
 
 
 def _noise(model: Model, representation: Representation, level: float | None, seed: int) -> Samples:
@@ -307,7 +388,7 @@ def play(
             still the prompt. What it is given is as long as :data:`BLOCK_SECONDS` (the prompt
             comes whole), and the next block is made when it returns; ``False`` stops the take.
     """
-    performers = [open_performer(voice, options, i) for i, voice in enumerate(voices)]
+    performers = open_performers(voices, options)
     rate = max(p.rate for p in performers)
     for block, is_prompt in mixed_blocks(voices, performers, options):
         if heard(block, rate, is_prompt) is False:
@@ -396,6 +477,7 @@ def _write_sidecar(
         "prompt_seconds": round(prompt_seconds, 6),
         "seconds": round(done, 6),
         "seed": options.seed,
+        "bpm": options.bpm,
         "runs": [
             {
                 "run": v.run.path.name,

@@ -62,6 +62,13 @@ class TrainingConfig(Options):
     """How a model is trained."""
 
     seed: int = option(0, "Seed of weights, draws, dropout and noise.", ge=0, lt=2**31)
+    minutes: float | None = option(
+        None,
+        "Train for about this long: the phases' steps are chosen once, when training begins, and "
+        "the phases keep their proportions; none takes the steps as they are.",
+        unit="min",
+        gt=0.0,
+    )
     patience: int = option(
         0,
         "End a phase after this many epochs without a lower held-out loss; 0 never ends it early.",

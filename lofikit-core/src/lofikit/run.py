@@ -105,6 +105,11 @@ class Run:
             )
         return cls(path, read_config(file))
 
+    def replace_plan(self, training: TrainingConfig) -> None:
+        """Writes another plan into the run's file, before training begins."""
+        self.config = self.config.model_copy(update={"training": training})
+        write_atomically(self.path / "run.toml", tomli_w.dumps(to_toml(self.config)).encode())
+
     # The components that the run was made with
 
     def representation(self) -> Representation:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, SupportsFloat
 
+from lofikit.budget import fitted, time_steps
 from lofikit.chunks import Chunks, LevelledClips, Split, split
 from lofikit.errors import LofikitError
 from lofikit.library import Library
@@ -182,7 +183,33 @@ def prepare(
     else:
         run.keep_metrics(0)
         run.write_manifest(parts)
+        if config.training.minutes is not None:
+            _keep_to_time(session, config.training.minutes)
     return session
+
+
+def _keep_to_time(session: Session, minutes: float) -> None:
+    """Chooses the steps of a new run by the time that they take."""
+    run, model, training = session.run, session.model, session.run.config.training
+    before = model.state()
+    timed = [
+        time_steps(model, p, model.default_loss, lambda n, step: session.chunks.draw(n, 0, step))
+        for p in training.phases
+    ]
+    epoch_seconds = 0.0
+    if session.validation is not None:
+        began = time.perf_counter()
+        settings = training.phases[0].settings(model.default_loss, 0, 0.0, 0)
+        _held_out_loss(model, session.validation, settings)
+        epoch_seconds = time.perf_counter() - began
+    model.load_state(before)
+    steps = [session.steps_of(phase) for phase in training.phases]
+    phases = fitted(training.phases, steps, minutes, timed, epoch_seconds)
+    run.replace_plan(training.model_copy(update={"minutes": None, "phases": phases}))
+    rate = len(timed) / sum(timed)
+    session.notes.append(
+        f"{session.total_steps} steps in {minutes:g} minutes, at {rate:.3g} steps a second"
+    )
 
 
 def _fit(run: Run, representation: Representation, clips: Sequence[Samples]) -> None:

@@ -51,6 +51,11 @@ T = TypeVar("T")
     help="Draw from the likeliest classes that have this probability together.",
 )
 @click.option(
+    "--bpm",
+    type=float,
+    help="Beats a minute, of runs that keep time.  [default: the prompt's]",
+)
+@click.option(
     "--gain",
     "gains",
     multiple=True,
@@ -80,6 +85,7 @@ def command(
     seed: int,
     temperature: float,
     top_p: float,
+    bpm: float | None,
     gains: tuple[float, ...],
     output: Path,
     raw: bool,
@@ -109,7 +115,7 @@ def command(
             raise OptionError("--raw goes with standard output alone", "write -o - --raw")
     if seed < 0:
         raise OptionError(f"--seed {seed}: must be 0 or more", "for example --seed 1")
-    options = TakeOptions(seconds, seed, Sampling(temperature, top_p), not without_prompt)
+    options = TakeOptions(seconds, seed, Sampling(temperature, top_p), not without_prompt, bpm)
     voices = []
     for path, word, gain in zip(
         runs,

@@ -1,0 +1,136 @@
+"""Beats: tracked, counted, told to models by frames, and kept when music is generated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from lofikit.audio import Audio
+from lofikit.beats import NO_BEATS, Beats, track, tracked
+from lofikit.chunks import Chunks
+from lofikit.library import Library
+from lofikit.representations.base import FREE
+from lofikit.representations.codes import BEAT_PLACES, NO_BEAT, Codes, CodesConfig
+from lofikit.samples import open_samples
+from lofikit.sources.base import ClipData
+
+RATE = 4410
+
+
+def strokes(bpm: float, seconds: float = 20.0, rate: int = RATE) -> NDArray[np.float32]:
+    """Decaying noise on every beat, over a quiet hum."""
+    rng = np.random.default_rng(1)
+    time = np.arange(round(seconds * rate)) / rate
+    music = 0.02 * np.sin(2 * np.pi * 110 * time)
+    length = rate // 8
+    stroke = 0.5 * rng.standard_normal(length) * np.exp(-np.arange(length) / (0.02 * rate))
+    for beat in np.arange(0.2, seconds - 0.2, 60 / bpm):
+        start = round(beat * rate)
+        part = music[start : start + length]
+        part += stroke[: len(part)]
+    return np.clip(music, -1, 1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def codes() -> Codes:
+    made = Codes(CodesConfig(beat=True, components=16), RATE)
+    made.fit([strokes(80, 30.0)], seed=0)
+    return made
+
+
+@pytest.mark.parametrize("bpm", [72.0, 90.0])
+def test_a_steady_beat_is_found(bpm: float) -> None:
+    beats = track(Audio(strokes(bpm)[None], RATE))
+    assert beats.tempo == pytest.approx(bpm, rel=0.03)
+    offset = (np.array(beats.times[2:-2]) - 0.2) * bpm / 60 % 1.0
+    assert np.minimum(offset, 1 - offset).max() < 0.15
+
+
+@pytest.mark.parametrize("samples", [np.zeros(RATE * 3, np.float32), np.zeros(7, np.float32)])
+def test_silence_has_no_beat(samples: NDArray[np.float32]) -> None:
+    beats = track(Audio(samples[None], RATE))
+    assert beats.tempo is None
+    assert np.isnan(beats.count(np.arange(3.0))).all()
+    assert beats.onwards(1.0) is None
+
+
+@given(st.floats(0.3, 2.0), st.integers(4, 40), st.floats(-5, 90), st.floats(30, 200))
+def test_the_count_grows_steadily_and_goes_on_without_a_jump(
+    period: float, count: int, at: float, bpm: float
+) -> None:
+    beats = Beats(1.0 + period * np.arange(count))
+    seconds = np.linspace(-5, 1 + period * count + 5, 200)
+    np.testing.assert_allclose(beats.count(seconds), (seconds - 1) / period, atol=1e-3)
+    pulse = beats.onwards(at, bpm)
+    assert pulse is not None
+    assert pulse.count(np.array(at)) == pytest.approx(float(beats.count(np.array(at))), abs=1e-4)
+    assert pulse.count(np.array(at + 60.0)) - pulse.begun == pytest.approx(bpm, rel=1e-4)
+
+
+def test_beats_of_a_library_are_tracked_once(tmp_path: Path) -> None:
+    library = Library(tmp_path / "library", create=True)
+    for bpm in (75, 88):
+        library.add("test/strokes", ClipData(str(bpm), Audio(strokes(bpm)[None], RATE)))
+    done: list[int] = []
+    first = tracked(library, library.clips, lambda count, total: done.append(count))
+    again = tracked(Library(library.path), library.clips, lambda count, total: done.append(-1))
+    assert done == [1, 2]
+    for clip in library.clips:
+        np.testing.assert_array_equal(first[clip.id].times, again[clip.id].times)
+    with (library.path / "samples" / "beats.jsonl").open("a") as file:
+        file.write('{"clip": "cut o')
+    assert len(tracked(library, library.clips)) == 2
+
+
+def test_frames_begin_with_the_place_in_the_beat_of_the_next(codes: Codes) -> None:
+    samples = strokes(80, 6.0)[None]
+    beats = Beats(0.2 + 0.75 * np.arange(8))
+    count = beats.count(np.arange(samples.shape[1]) / RATE)[None]
+    frames = codes.encode(samples, {"beat": count})
+    assert codes.spec.signals == 1
+    assert frames.shape[2] == codes.spec.size == 5
+    given = codes.given({"beat": count})
+    np.testing.assert_array_equal(given[:, :, 0], frames[:, :, 0])
+    assert (given[:, :, 1:] == FREE).all()
+    steps = np.diff(frames[0, :, 0]) % NO_BEAT
+    assert set(steps) <= {0, 1}
+    assert steps.mean() == pytest.approx(BEAT_PLACES / 0.75 / codes.spec.frame_rate, rel=0.05)
+
+
+def test_where_no_beat_is_known_frames_say_so(codes: Codes) -> None:
+    samples = strokes(80, 2.0)[None]
+    unknown = codes.encode(samples)
+    assert (unknown[:, :, 0] == NO_BEAT).all()
+    nothing = NO_BEATS.count(np.arange(samples.shape[1]) / RATE)[None]
+    np.testing.assert_array_equal(codes.encode(samples, {"beat": nothing}), unknown)
+
+
+def test_the_sound_is_that_of_the_codes_alone(codes: Codes) -> None:
+    samples = strokes(80, 2.0)[None]
+    told = codes.encode(samples)
+    other = told.copy()
+    other[:, :, 0] = 3
+    one, two = codes.decoder(), codes.decoder()
+    np.testing.assert_array_equal(one.push(told), two.push(other))
+
+
+def test_chunks_tell_the_beat_at_every_speed(tmp_path: Path, codes: Codes) -> None:
+    library = Library(tmp_path / "library", create=True)
+    library.add("test/strokes", ClipData("80", Audio(strokes(80, 30.0)[None], RATE)))
+    store = open_samples(library, RATE)
+    frames = 100
+    plain = Chunks(store, store.clips, codes, frames).draw(4, 0, 0)
+    assert plain.shape == (4, frames, 5)
+    assert (plain[:, :, 0] < NO_BEAT).all()
+    varied = Chunks(store, store.clips, codes, frames, varispeed=2.0, vary_level=6.0)
+    drawn = varied.draw(16, 0, 0)
+    np.testing.assert_array_equal(drawn, varied.draw(16, 0, 0))
+    paces = (np.diff(drawn[:, :, 0], axis=1) % NO_BEAT).mean(axis=1)
+    usual = (np.diff(plain[:, :, 0], axis=1) % NO_BEAT).mean()
+    assert paces.min() < 0.97 * usual < 1.03 * usual < paces.max()
+    assert paces.max() / paces.min() < 2 ** (4.5 / 12)
