@@ -11,7 +11,7 @@ from lofikit.audio import Audio
 from lofikit.cli.main import run as lofikit
 from lofikit.collection import collect
 from lofikit.library import Library
-from lofikit.report.takes import Comparison, ReportOptions, make_takes
+from lofikit.report.takes import Continuations, ReportOptions, make_takes
 from lofikit.run import Run
 from lofikit.sources.base import ClipData, Source
 from lofikit.sources.beatmaker import compose
@@ -64,5 +64,5 @@ def runs(library: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
 
 
 @pytest.fixture(scope="session")
-def comparisons(runs: list[Run], library: Path, options: ReportOptions) -> list[Comparison]:
+def comparisons(runs: list[Run], library: Path, options: ReportOptions) -> list[Continuations]:
     return make_takes(runs, Library(library), options)

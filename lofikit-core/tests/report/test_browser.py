@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lofikit.report.document import document
-from lofikit.report.takes import Comparison, ReportOptions
+from lofikit.report.takes import Continuations, ReportOptions
 from lofikit.run import Run
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
@@ -90,7 +90,7 @@ class Page:
 def page(
     runs: list[Run],
     options: ReportOptions,
-    comparisons: list[Comparison],
+    comparisons: list[Continuations],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Page]:
     folder = tmp_path_factory.mktemp("browser")

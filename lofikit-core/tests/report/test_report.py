@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -26,8 +27,8 @@ from lofikit.report.evaluation_file import read_evaluation
 from lofikit.report.findings import number
 from lofikit.report.markup import Markup, element, fill
 from lofikit.report.media import sound_uri, waveform_path
-from lofikit.report.takes import Comparison, ReportOptions, choose_excerpts, make_takes
-from lofikit.run import Run
+from lofikit.report.takes import Continuations, ReportOptions, choose_prompts, make_takes
+from lofikit.run import Run, read_arrays, write_arrays
 
 
 class Elements(HTMLParser):
@@ -46,15 +47,15 @@ class Elements(HTMLParser):
 
 
 def test_prompts_are_of_clips_that_no_run_was_trained_on(
-    runs: list[Run], library: Path, options: ReportOptions, comparisons: list[Comparison]
+    runs: list[Run], library: Path, options: ReportOptions, comparisons: list[Continuations]
 ) -> None:
     trained = {clip["id"] for run in runs for clip in run.manifest()["training_clips"]}
-    places = [(c.excerpt.clip.id, c.excerpt.start) for c in comparisons]
+    places = [(c.prompt.clip.id, c.prompt.start) for c in comparisons]
     assert len(set(places)) == 3
     assert not {clip for clip, _ in places} & trained
     assert len({clip for clip, _ in places}) == 2  # both that were held back
     for comparison in comparisons:
-        clip, start = comparison.excerpt.clip, comparison.excerpt.start
+        clip, start = comparison.prompt.clip, comparison.prompt.start
         assert 0 <= start <= clip.seconds - options.prompt_seconds - options.seconds
 
 
@@ -63,13 +64,13 @@ def test_prompts_lie_within_their_clips(
     runs: list[Run], library: Path, count: int, prompt: float, seconds: float
 ) -> None:
     options = ReportOptions(count, 1, seconds, prompt)
-    excerpts = choose_excerpts(runs, Library(library), options)
-    assert len(excerpts) == count
-    for excerpt in excerpts:
-        assert 0 <= excerpt.start <= excerpt.clip.seconds - prompt
+    prompts = choose_prompts(runs, Library(library), options)
+    assert len(prompts) == count
+    for chosen in prompts:
+        assert 0 <= chosen.start <= chosen.clip.seconds - prompt
 
 
-def test_every_run_goes_on_from_every_prompt(comparisons: list[Comparison]) -> None:
+def test_every_run_goes_on_from_every_prompt(comparisons: list[Continuations]) -> None:
     for comparison in comparisons:
         assert [(take.name, take.seed) for take in comparison.takes] == [
             ("plain", 0), ("plain", 1), ("<b>bold", 0), ("<b>bold", 1)
@@ -83,6 +84,26 @@ def test_every_run_goes_on_from_every_prompt(comparisons: list[Comparison]) -> N
         clip = comparison.original.audio.samples[0, :end]
         likeness = np.corrcoef(heard.audio.samples[0, :end], clip)[0, 1]
         assert likeness > 0.99
+
+
+def test_a_take_that_grows_beyond_all_bounds_ends_there_and_spoils_no_other(
+    runs: list[Run], library: Path, options: ReportOptions, tmp_path: Path
+) -> None:
+    shutil.copytree(runs[0].path, tmp_path / "wild")
+    weights = tmp_path / "wild" / "best.safetensors"
+    arrays, metadata = read_arrays(weights)
+    write_arrays(weights, {name: np.full_like(a, np.nan) for name, a in arrays.items()}, metadata)
+    both = [Run.open(tmp_path / "wild"), runs[1]]
+    found = make_takes(both, Library(library), options)
+    for continuations in found:
+        wild, tame = continuations.takes[0], continuations.takes[2]
+        assert "beyond all bounds" in wild.failure and not wild.figures
+        assert wild.audio.seconds == wild.prompt_seconds > 0.9
+        assert np.isfinite(wild.audio.samples).all()
+        assert not tame.failure and tame.audio.seconds == pytest.approx(5.0, abs=0.08)
+    page = document(both, found, options)
+    assert page.count("It broke off: the model&#x27;s predictions grew beyond all bounds.") == 6
+    assert "Without 6 takes that broke off (wild)." in page
 
 
 def test_runs_that_held_back_different_clips_have_no_common_prompt(
@@ -99,7 +120,7 @@ def test_runs_that_held_back_different_clips_have_no_common_prompt(
 
 
 def test_the_same_takes_give_the_same_page_and_text_stays_text(
-    runs: list[Run], library: Path, options: ReportOptions, comparisons: list[Comparison]
+    runs: list[Run], library: Path, options: ReportOptions, comparisons: list[Continuations]
 ) -> None:
     page = document(runs, comparisons[:1], options)
     assert page == document(runs, make_takes(runs, Library(library), options)[:1], options)
@@ -116,7 +137,7 @@ def test_the_same_takes_give_the_same_page_and_text_stays_text(
 
 
 def test_the_policy_names_the_style_and_the_script_of_the_page(
-    runs: list[Run], options: ReportOptions, comparisons: list[Comparison]
+    runs: list[Run], options: ReportOptions, comparisons: list[Continuations]
 ) -> None:
     page = document(runs, comparisons[:1], options)
     policy = next(m["content"] or "" for m in Elements(page).named("meta") if m.get("http-equiv"))
@@ -187,7 +208,7 @@ def test_a_template_wants_all_its_values() -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(0.0, "0"), (0.123456, "0.123"), (1.0, "1.00"), (-12.34, "\N{MINUS SIGN}12.3"),
-     (123.4, "123"), (float("nan"), "\N{EN DASH}"), (None, "\N{EN DASH}")],
+     (-123.4, "\N{MINUS SIGN}123"), (float("nan"), "\N{EN DASH}"), (None, "\N{EN DASH}")],
 )  # fmt: skip
 def test_numbers_have_three_digits_that_count(value: float | None, shown: str) -> None:
     assert number(value) == shown
@@ -225,14 +246,14 @@ def evaluation(path: Path) -> Path:
 
 
 def test_an_evaluation_is_shown_in_words_and_in_a_table(
-    runs: list[Run], options: ReportOptions, comparisons: list[Comparison], tmp_path: Path
+    runs: list[Run], options: ReportOptions, comparisons: list[Continuations], tmp_path: Path
 ) -> None:
     found = read_evaluation(evaluation(tmp_path / "evaluation.json"))
     page = document(runs, comparisons[:1], options, found)
     text = re.sub(r"<[^>]+>", "", page[page.index('id="figures"') :])
-    assert "plain: its middle take is outside what real music has in 1 of 2 figures" in text
-    assert "beat 0.120, below 0.400 to 0.700" in text
-    assert "25 % of its takes" in text
+    assert "plain: its middle take is not like real music in 1 of 2 figures" in text
+    assert "beat is too low (0.120; real clips 0.400 to 0.700)" in text
+    assert "Of its takes, 25 % are" in text
     assert "4.50 ± 0.20 bits" in text
     assert "white noise" in text and "12.0" in text
     assert len(Elements(page).named("script")) == 1
@@ -253,7 +274,7 @@ def test_the_command_writes_a_page_or_nothing(
     page = tmp_path / "report.html"
     words = ["report", str(runs[0].path), "-o", str(page), "--prompts", "1", "--seconds", "0.5"]
     assert lofikit([*words, "--prompt-seconds", "0.001"]) == 1
-    assert "--prompt-seconds 0.002" in capsys.readouterr().err
+    assert "--prompt-seconds 0.1" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
     assert lofikit([*words, "--prompt-seconds", "1"]) == 0
     assert "open it in a browser" in capsys.readouterr().out

@@ -69,6 +69,8 @@ def command(
     trained on. The page is one file with sounds, pictures, figures, losses and credits in it. Open
     it in a browser, also without a network; it sends nothing.
     """
+    import math
+
     from rich.markup import escape
 
     from lofikit.cli.display import note, out, progress
@@ -97,7 +99,7 @@ def command(
     music = Library(library or Path(opened[0].config.library))
     total = len(opened) * prompts * seeds * seconds
     with progress() as bar:
-        task = bar.add_task("generating seconds", total=round(total))
+        task = bar.add_task("generating seconds", total=math.ceil(total))
         made = 0.0
 
         def show(new: float) -> None:
@@ -106,7 +108,7 @@ def command(
             bar.update(task, completed=round(made))
 
         comparisons = make_takes(opened, music, options, show)
-        bar.update(task, completed=round(total))
+        bar.update(task, completed=math.ceil(total))
     page = document(opened, comparisons, options, measured).encode()
     write_atomically(output, page)
     out.print(f"{len(page) / 1e6:.1f} MB: {escape(str(output))}; open it in a browser")

@@ -12,7 +12,7 @@ from lofikit.errors import RunError
 from lofikit.evaluation.listening import level
 from lofikit.figures import FLOOR
 from lofikit.report.evaluation_file import Evaluation
-from lofikit.report.findings import evaluation_findings, own_findings
+from lofikit.report.findings import counted, evaluation_findings, own_findings
 from lofikit.report.markup import Markup, asset, element, fill, joined
 from lofikit.report.media import (
     SPECTRUM_COLUMNS,
@@ -24,7 +24,7 @@ from lofikit.report.media import (
     spectrogram_uri,
     waveform_path,
 )
-from lofikit.report.takes import Comparison, ReportOptions, Take, run_names
+from lofikit.report.takes import Continuations, ReportOptions, Take, run_names
 from lofikit.run import Run
 
 QUIETEST = -60.0
@@ -33,7 +33,7 @@ QUIETEST = -60.0
 
 def document(
     runs: Sequence[Run],
-    comparisons: Sequence[Comparison],
+    comparisons: Sequence[Continuations],
     options: ReportOptions,
     evaluation: Evaluation | None = None,
 ) -> str:
@@ -49,10 +49,15 @@ def document(
         evaluation: What ``lofikit evaluate`` found out; without it the figures of the takes
             themselves are shown.
     """
+    names = dict(zip([str(run.path) for run in runs], run_names(runs), strict=True))
+    if evaluation is not None:
+        figures = evaluation_findings(evaluation, names)
+    else:
+        figures = own_findings(comparisons)
     style, script = Markup(asset("page.css")), Markup(asset("page.js"))
     content = {
         "comparisons": joined(_comparison(i, c) for i, c in enumerate(comparisons, 1)),
-        "figures": evaluation_findings(evaluation) if evaluation else own_findings(comparisons),
+        "figures": figures,
         "training": _training(runs),
         "credits": _credits(runs, comparisons),
         "lead": _lead(runs, comparisons, options),
@@ -90,10 +95,7 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _lead(runs: Sequence[Run], comparisons: Sequence[Comparison], options: ReportOptions) -> str:
-    def counted(count: int, word: str) -> str:
-        return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
+def _lead(runs: Sequence[Run], comparisons: Sequence[Continuations], options: ReportOptions) -> str:
     sampling = options.sampling
     return (
         f"{', '.join(run_names(runs))}. {counted(len(comparisons), 'prompt')} of "
@@ -103,8 +105,8 @@ def _lead(runs: Sequence[Run], comparisons: Sequence[Comparison], options: Repor
     )
 
 
-def _comparison(count: int, comparison: Comparison) -> Markup:
-    clip, start = comparison.excerpt.clip, comparison.excerpt.start
+def _comparison(count: int, comparison: Continuations) -> Markup:
+    clip, start = comparison.prompt.clip, comparison.prompt.start
     everything = [comparison.original, *comparison.takes]
     seeds = len({take.seed for take in comparison.takes})
     span = max(take.audio.seconds for take in everything)
@@ -194,9 +196,9 @@ def _training(runs: Sequence[Run]) -> Markup:
     return joined(parts)
 
 
-def _credits(runs: Sequence[Run], comparisons: Sequence[Comparison]) -> Markup:
+def _credits(runs: Sequence[Run], comparisons: Sequence[Continuations]) -> Markup:
     trained: list[Credited] = [c for run in runs for c in run.manifest().get("training_clips", [])]
-    prompts: list[Credited] = [vars(comparison.excerpt.clip) for comparison in comparisons]
+    prompts: list[Credited] = [vars(comparison.prompt.clip) for comparison in comparisons]
     return joined(
         [
             element("p", "The runs were trained on the clips below. Their licences may bind what "

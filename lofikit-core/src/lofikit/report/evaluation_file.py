@@ -46,19 +46,27 @@ class RealFigure(BaseModel):
     title: str
     unit: str = ""
     explanation: str = ""
+    bad: Literal["low", "high", "both"] = "both"
     low: float | None
     high: float | None
 
 
-class Evaluation(BaseModel):
-    """An evaluation of runs beside anchors."""
+class Group(BaseModel):
+    """Rows that were measured alike, best first."""
 
-    format: Literal[1]
+    rate: int
     seconds: float
     prompts: list[object]
     seeds: list[int]
     figures: list[RealFigure]
     rows: list[Row]
+
+
+class Evaluation(Group):
+    """An evaluation of runs beside anchors; runs of other rates or stems are other groups."""
+
+    format: Literal[1]
+    others: list[Group] = []
 
 
 def read_evaluation(path: Path) -> Evaluation:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lofikit.evaluation import FIGURES
-from lofikit.report.evaluation_file import Evaluation, Row
+from lofikit.report.evaluation_file import Evaluation, Group, RealFigure, Row
 from lofikit.report.markup import Markup, element, joined
-from lofikit.report.takes import Comparison
+from lofikit.report.takes import Continuations
 
 NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
-
-_BAD = {figure.name: figure.bad for figure in FIGURES}
 
 
 @dataclass(frozen=True)
@@ -39,22 +37,21 @@ def number(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NONE
     if value == 0 or abs(value) >= 100:
-        return f"{value:.0f}"
+        return f"{value:.0f}".replace("-", MINUS)
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:.{min(digits, 3)}f}".replace("-", MINUS)
 
 
-def verdict(name: str, value: float | None, low: float | None, high: float | None) -> str:
+def verdict(figure: RealFigure, value: float | None) -> str:
     """Returns ``below`` or ``above`` for a value that real music does not have, else nothing."""
-    if value is None or low is None or high is None or not math.isfinite(value):
+    if value is None or figure.low is None or figure.high is None:
         return ""
-    bad = _BAD.get(name, "both")
-    if value < low and bad != "high":
+    if value < figure.low and figure.bad != "high":
         return "below"
-    return "above" if value > high and bad != "low" else ""
+    return "above" if value > figure.high and figure.bad != "low" else ""
 
 
-def own_findings(comparisons: Sequence[Comparison]) -> Markup:
+def own_findings(comparisons: Sequence[Continuations]) -> Markup:
     """Returns the figures of a report's own takes: the median of each run, beside the clips'."""
     names = list(dict.fromkeys(take.name for c in comparisons for take in c.takes))
     lines = []
@@ -72,7 +69,7 @@ def own_findings(comparisons: Sequence[Comparison]) -> Markup:
             cells.append(Cell(number(statistics.median(values) if values else None)))
         lines.append(Line(_titled(figure.title, figure.unit), figure.explanation, cells))
     count = len(comparisons[0].takes) // len(names) * len(comparisons)
-    takes = "1 take" if count == 1 else f"{count} takes"
+    takes = counted(count, "take")
     intro = element(
         "p",
         f"Of the takes on this page: the median over the {takes} of each run, and the range of the "
@@ -86,68 +83,91 @@ def own_findings(comparisons: Sequence[Comparison]) -> Markup:
     return joined([intro, *failures, _table(["the clips", *names], lines)])
 
 
-def evaluation_findings(evaluation: Evaluation) -> Markup:
-    """Returns the figures of an evaluation: each run in a sentence, and all rows in a table."""
-    runs = [row for row in evaluation.rows if row.kind == "run"]
-    others = [row for row in evaluation.rows if row.kind != "run"]
-    rows = [*runs, *others]
+def evaluation_findings(evaluation: Evaluation, names: Mapping[str, str]) -> Markup:
+    """Returns the figures of an evaluation: each run in a sentence, and all rows in a table.
+
+    Args:
+        evaluation: What was measured.
+        names: What runs are called on the page, by their paths.
+    """
+    groups: list[Group] = [evaluation, *evaluation.others]
+    return joined(_group_findings(group, names) for group in groups)
+
+
+def _group_findings(group: Group, names: Mapping[str, str]) -> Markup:
+    runs = [row for row in group.rows if row.kind == "run"]
+    rows = [*runs, *(row for row in group.rows if row.kind != "run")]
+    titles = [names.get(row.name, row.name) for row in rows]
     lines = [_held_out(rows)] if any(row.held_out for row in rows) else []
-    for figure in evaluation.figures:
+    for figure in group.figures:
         cells = [Cell(_range(figure.low, figure.high))]
         for row in rows:
-            measured = row.figures.get(figure.name)
-            value = measured.median if measured else None
-            cells.append(Cell(number(value), verdict(figure.name, value, figure.low, figure.high)))
+            value = _median(row, figure)
+            cells.append(Cell(number(value), verdict(figure, value)))
         lines.append(Line(_titled(figure.title, figure.unit), figure.explanation, cells))
     for title, name, said in _WHOLE:
         values: list[float | None] = [getattr(row, name) for row in rows]
         if any(value is not None for value in values):
-            cells = [Cell(number(value)) for value in values]
-            lines.append(Line(title, said, [Cell(NONE), *cells]))
-    prompts, seeds = len(evaluation.prompts), len(evaluation.seeds)
+            shown = [number(value) for value in values]
+            if name in _SHARES:
+                shown = [_share(value) for value in values]
+            lines.append(Line(title, said, [Cell(NONE), *map(Cell, shown)]))
     intro = element(
         "p",
-        f"Over {prompts} prompts and {seeds} seeds, {evaluation.seconds:g} s each: the median of "
-        "each row, and the range that nine of ten excerpts of real clips lie in. A triangle marks "
-        "what lies outside it. Anchors are not music: a figure that they pass shows nothing by "
-        "itself.",
+        f"At {group.rate:,} Hz, over {counted(len(group.prompts), 'prompt')} and "
+        f"{counted(len(group.seeds), 'seed')}, {group.seconds:g} s each: the median of each row, "
+        "and the range that nine of ten excerpts of real clips lie in. A triangle marks what lies "
+        "outside it. Anchors are not music: a figure that they pass shows nothing by itself.",
     )
-    words = element("ul", *(element("li", in_words(row, evaluation)) for row in runs))
-    columns = ["real music", *(row.name for row in rows)]
+    words = [in_words(row, title, group) for row, title in zip(runs, titles, strict=False)]
     kinds = ["", *(row.kind for row in rows)]
-    return joined([intro, words, _table(columns, lines, kinds)])
+    table = _table(["range of real clips", *titles], lines, kinds)
+    return joined([intro, element("ul", *(element("li", said) for said in words)), table])
 
 
 _WHOLE = (
     ("all figures", "all_within", "Share of takes that are like real music in every figure."),
-    ("memorisation", "memorisation", "How much was found again in the training clips."),
+    ("memorisation", "memorisation", "Share of the seconds that are found in the training clips."),
     ("Fréchet distance", "frechet", "Distance from real music over all takes; less is better."),
     ("kernel distance", "kad", "The same, with an estimate that few takes do not raise."),
 )
+_SHARES = ("all_within", "memorisation")
 
 
-def in_words(row: Row, evaluation: Evaluation) -> Markup:
+def in_words(row: Row, name: str, group: Group) -> Markup:
     """Returns in a sentence or two how a run stands to real music."""
     outside = []
-    for figure in evaluation.figures:
-        measured = row.figures.get(figure.name)
-        value = measured.median if measured else None
-        side = verdict(figure.name, value, figure.low, figure.high)
-        if side:
-            outside.append(
-                f"{figure.title} {number(value)}, {side} {_range(figure.low, figure.high)}"
-            )
-    total = len(evaluation.figures)
+    for figure in group.figures:
+        value = _median(row, figure)
+        if side := verdict(figure, value):
+            how = "too low" if side == "below" else "too high"
+            real = _range(figure.low, figure.high)
+            outside.append(f"{figure.title} is {how} ({number(value)}; real clips {real})")
+    total = len(group.figures)
     if outside:
         said = (
-            f"its middle take is outside what real music has in {len(outside)} of {total} figures: "
+            f"its middle take is not like real music in {len(outside)} of {total} figures: "
             f"{'; '.join(outside)}."
         )
     else:
-        said = f"its middle take is within what real music has in all {total} figures."
+        said = f"its middle take is like real music in all {total} figures."
     if row.all_within is not None:
-        said += f" {100 * row.all_within:.0f} % of its takes are within it in every figure."
-    return joined([element("b", row.name), f": {said}"], "")
+        said += f" Of its takes, {_share(row.all_within)} are like it in every figure."
+    return joined([element("b", name), f": {said}"], "")
+
+
+def counted(count: int, word: str) -> str:
+    """Returns a count with its word."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _median(row: Row, figure: RealFigure) -> float | None:
+    measured = row.figures.get(figure.name)
+    return measured.median if measured else None
+
+
+def _share(value: float | None) -> str:
+    return NONE if value is None else f"{100 * value:.0f} %"
 
 
 def _held_out(rows: Sequence[Row]) -> Line:
@@ -164,13 +184,16 @@ def _held_out(rows: Sequence[Row]) -> Line:
     return Line("prediction", said, cells)
 
 
-def _failures(comparisons: Sequence[Comparison]) -> list[Markup]:
+def _failures(comparisons: Sequence[Continuations]) -> list[Markup]:
     failed = [take for comparison in comparisons for take in comparison.takes if take.failure]
     if not failed:
         return []
     names = ", ".join(dict.fromkeys(take.name for take in failed))
-    count = "1 take" if len(failed) == 1 else f"{len(failed)} takes"
-    return [element("p", f"Without {count} that broke off ({names}).", class_="note")]
+    return [
+        element(
+            "p", f"Without {counted(len(failed), 'take')} that broke off ({names}).", class_="note"
+        )
+    ]
 
 
 def _table(columns: Sequence[str], lines: Sequence[Line], kinds: Sequence[str] = ()) -> Markup:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+import statistics
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.audio import Audio
-from lofikit.chunks import level_gain
 from lofikit.errors import LibraryError, OptionError, PromptError
 from lofikit.evaluation import measure
-from lofikit.generation import TakeOptions, Voice, mixed_blocks, perform
-from lofikit.library import MIX, Clip, Library
-from lofikit.models.base import Model, Sampling
-from lofikit.representations.base import Representation
-from lofikit.run import Run, provenance
+from lofikit.evaluation.excerpts import Excerpt, levelled, spread_prompts
+from lofikit.generation import BatchPerformer
+from lofikit.library import MIX, Library
+from lofikit.models.base import Sampling
+from lofikit.run import Run
 from lofikit.samples import SampleStore, open_samples
 
 Samples = NDArray[np.float32]
@@ -53,19 +54,6 @@ class ReportOptions:
 
 
 @dataclass(frozen=True)
-class Excerpt:
-    """Where a prompt lies in its clip.
-
-    Attributes:
-        clip: The clip; no run of the report was trained on it.
-        start: Beginning of the prompt in seconds.
-    """
-
-    clip: Clip
-    start: float
-
-
-@dataclass(frozen=True)
 class Take:
     """A prompt with what follows it.
 
@@ -87,16 +75,16 @@ class Take:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Continuations:
     """All that follows one prompt.
 
     Attributes:
-        excerpt: The prompt.
+        prompt: Where in which clip it lies.
         original: The clip itself, at the highest rate of the runs.
-        takes: Of the runs, in their order, and for each the seeds in theirs.
+        takes: Of the runs, in their order, and of each the seeds in theirs.
     """
 
-    excerpt: Excerpt
+    prompt: Excerpt
     original: Take
     takes: tuple[Take, ...]
 
@@ -110,37 +98,39 @@ def run_names(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def choose_excerpts(runs: Sequence[Run], library: Library, options: ReportOptions) -> list[Excerpt]:
+def choose_prompts(runs: Sequence[Run], library: Library, options: ReportOptions) -> list[Excerpt]:
     """Chooses prompts from the clips that every run held back, spread evenly over them.
 
-    Where a clip is long enough, what follows a prompt in it is as long as the takes are.
+    So much of each clip is left after a prompt that the clip itself goes on as long as the takes
+    do, or for half a clip.
+
+    Returns:
+        The prompts, at the highest rate and its run's level.
 
     Raises:
         LibraryError: If there is no such clip, or none as long as a prompt.
     """
-    known = {clip.id: clip for clip in library.clips}
+    store, level = _reference(runs, library)
     held = [{clip["id"] for clip in run.manifest().get("held_out_clips", [])} for run in runs]
-    common = [known[name] for name in sorted(set.intersection(*held)) if name in known]
-    if not common:
+    common = set.intersection(*held)
+    parts = [part for part in store.clips if part.clip.id in common]
+    if not parts:
         whom = str(runs[0].path) if len(runs) == 1 else "every one of the runs"
         raise LibraryError(
             f"{library.path} holds no clip that {whom} held back",
             "train with the same --hold-out CLIP, or name the runs' own library with --library",
         )
-    clips = [clip for clip in common if clip.seconds >= options.prompt_seconds + 0.1]
-    if not clips:
+    prompt = round(options.prompt_seconds * store.rate)
+    longest = max(part.length for part in parts)
+    if longest < prompt:
         raise LibraryError(
             f"no held-back clip is as long as a prompt of {options.prompt_seconds:g} s",
-            f"shorten it: --prompt-seconds {options.prompt_seconds / 2:g}",
+            f"shorten it: --prompt-seconds {longest / store.rate / 2:.1f}",
         )
-    excerpts = []
-    for number in range(options.prompts):
-        clip, place = clips[number % len(clips)], number // len(clips)
-        places = -(-(options.prompts - number % len(clips)) // len(clips))
-        room = clip.seconds - options.prompt_seconds
-        room = max(room - options.seconds, min(room, 0.1))
-        excerpts.append(Excerpt(clip, round(room * (place + 0.5) / places, 2)))
-    return excerpts
+    wanted = round((options.prompt_seconds + options.seconds) * store.rate)
+    half = round(statistics.median(part.length for part in parts) / 2)
+    room = max(prompt, min(wanted, half))
+    return spread_prompts(store, parts, level, options.prompts, room)
 
 
 def make_takes(
@@ -148,10 +138,8 @@ def make_takes(
     library: Library,
     options: ReportOptions,
     progress: Callable[[float], None] = lambda seconds: None,
-) -> list[Comparison]:
-    """Lets every run go on from the same prompts.
-
-    The prompts are brought to the level that the runs were trained at, and so is the clip itself.
+) -> list[Continuations]:
+    """Lets every run go on from the same prompts, all at once for each seed.
 
     Args:
         runs: Trained runs.
@@ -168,79 +156,91 @@ def make_takes(
         raise OptionError(
             f"{len(runs)} runs do not fit on one page", f"compare at most {MAX_RUNS} at a time"
         )
-    excerpts = choose_excerpts(runs, library, options)
-    made: list[list[Take]] = [[] for _ in excerpts]
+    prompts = choose_prompts(runs, library, options)
+    made: list[list[Take]] = [[] for _ in prompts]
     for run, name in zip(runs, run_names(runs), strict=True):
-        player = _Player(run, name, library, options)
-        for takes, excerpt in zip(made, excerpts, strict=True):
-            for seed in range(options.seeds):
-                takes.append(player.take(excerpt, seed, progress))
-    fastest = max(runs, key=lambda run: run.config.data.sample_rate)
-    stems = {run.config.data.stem for run in runs}
-    stem = stems.pop() if len(stems) == 1 else MIX
-    store = open_samples(library, fastest.config.data.sample_rate, stem)
-    level = fastest.config.data.level
+        played = _play(run, name, library, prompts, options, progress)
+        for i, take in enumerate(played):  # all prompts with one seed, then with the next
+            made[i % len(prompts)].append(take)
+    store, level = _reference(runs, library)
     return [
-        Comparison(excerpt, _original(store, excerpt, options, level), tuple(takes))
-        for excerpt, takes in zip(excerpts, made, strict=True)
+        Continuations(prompt, _original(store, prompt, options, level), tuple(takes))
+        for prompt, takes in zip(prompts, made, strict=True)
     ]
 
 
-class _Player:
-    """A run in memory, which makes one take after the other."""
+def _reference(runs: Sequence[Run], library: Library) -> tuple[SampleStore, float | None]:
+    """Returns the clips at the highest rate of the runs, and the level of the run that has it.
 
-    def __init__(self, run: Run, name: str, library: Library, options: ReportOptions) -> None:
-        self.run, self.name, self.options = run, name, options
-        self.representation: Representation = run.representation()
-        self.model: Model = run.trained_model(self.representation)
-        self.store = open_samples(library, run.config.data.sample_rate, run.config.data.stem)
+    They are the stem that all runs were trained on, or the clips themselves if there are several.
+    """
+    data = max((run.config.data for run in runs), key=lambda data: data.sample_rate)
+    stems = {run.config.data.stem for run in runs}
+    stem = data.stem if len(stems) == 1 else MIX
+    return open_samples(library, data.sample_rate, stem), data.level
 
-    def take(self, excerpt: Excerpt, seed: int, progress: Callable[[float], None]) -> Take:
-        options = TakeOptions(self.options.seconds, seed, self.options.sampling, with_prompt=False)
-        prompt = _excerpt(self.store, excerpt, self.options.prompt_seconds)
-        voice = Voice(self.run, prompt, prompt_of=provenance(excerpt.clip))
+
+def _play(
+    run: Run,
+    name: str,
+    library: Library,
+    prompts: Sequence[Excerpt],
+    options: ReportOptions,
+    progress: Callable[[float], None],
+) -> Iterator[Take]:
+    """Yields a run's takes of all prompts, seed by seed."""
+    data, representation = run.config.data, run.representation()
+    model = run.trained_model(representation)
+    store = open_samples(library, data.sample_rate, data.stem)
+    heard = [_stretch(store, prompt, options.prompt_seconds, data.level) for prompt in prompts]
+    length = min(map(len, heard))  # a clip may end a sample sooner at another rate
+    given = np.stack([samples[:length] for samples in heard])
+    for seed in range(options.seeds):
         try:
-            performer = perform(self.model, self.representation, voice, options)
+            performer = BatchPerformer(model, representation, given, options.sampling, seed)
         except PromptError as error:
+            needed = math.ceil(10 * model.context / representation.spec.frame_rate) / 10
             raise PromptError(
-                f"{self.run.path}: {error.message}",
-                f"give longer prompts: --prompt-seconds {2 * self.options.prompt_seconds:g}",
+                f"{run.path}: {error.message}",
+                f"give longer prompts: --prompt-seconds {needed:g}",
             ) from error
-        blocks, failure = [np.zeros(0, np.float32)], ""
-        try:
-            for block, _ in mixed_blocks([voice], [performer], options):
-                blocks.append(block)
-                progress(len(block) / performer.rate)
-        except PromptError as error:  # one take that blows up is a finding, and spoils no other
-            failure = error.message
-        new, heard = np.concatenate(blocks), performer.prompt
-        hop = self.representation.spec.hop
-        figures = measure(new, performer.rate, heard, hop) if len(new) and not failure else {}
-        audio = Audio(np.concatenate([heard, new])[None], performer.rate)
-        return Take(self.name, seed, audio, len(heard) / performer.rate, figures, failure)
+        left, blocks = round(options.seconds * performer.rate), []
+        while left:
+            blocks.append(performer.next(min(left, performer.rate)))
+            left -= blocks[-1].shape[1]
+            progress(blocks[-1].size / performer.rate)
+        for prompt, new in zip(performer.prompts, np.concatenate(blocks, axis=1), strict=True):
+            yield _take(name, seed, prompt, new, performer.rate, representation.spec.hop)
 
 
-def _excerpt(store: SampleStore, excerpt: Excerpt, seconds: float) -> Audio:
-    """Returns a stretch of a clip from the beginning of a prompt on."""
-    part = next((part for part in store.clips if part.clip.id == excerpt.clip.id), None)
+def _take(name: str, seed: int | None, prompt: Samples, new: Samples, rate: int, hop: int) -> Take:
+    """Measures a take; one that grows beyond all bounds is cut there."""
+    broken = np.flatnonzero(~np.isfinite(new))
+    failure = ""
+    if broken.size:
+        new = new[: broken[0]]
+        failure = "the model's predictions grew beyond all bounds"
+    figures = measure(new, rate, prompt, hop) if new.size and not failure else {}
+    audio = Audio(np.clip(np.concatenate([prompt, new]), -1.0, 1.0)[None], rate)
+    return Take(name, seed, audio, len(prompt) / rate, figures, failure)
+
+
+def _stretch(store: SampleStore, prompt: Excerpt, seconds: float, level: float | None) -> Samples:
+    """Returns a stretch of a clip from the beginning of a prompt on, as models hear it."""
+    part = next((part for part in store.clips if part.clip.id == prompt.clip.id), None)
     if part is None:
         raise LibraryError(
-            f"{excerpt.clip.id} has not the stem that a run was trained on",
+            f"{prompt.clip.id} has not the stem that a run was trained on",
             "separate the library again, or leave that run out",
         )
-    first = round(excerpt.start * store.rate)
-    samples = np.array(store.of(part)[first : first + round(seconds * store.rate)])
-    return Audio(samples[None], store.rate)
+    first = round(prompt.start * store.rate)
+    return levelled(store, part, level)[first : first + round(seconds * store.rate)]
 
 
 def _original(
-    store: SampleStore, excerpt: Excerpt, options: ReportOptions, level: float | None
+    store: SampleStore, prompt: Excerpt, options: ReportOptions, level: float | None
 ) -> Take:
-    """Returns the clip itself, its prompt at the level that prompts are brought to."""
-    samples = _excerpt(store, excerpt, options.prompt_seconds + options.seconds).samples
-    end = min(round(options.prompt_seconds * store.rate), samples.shape[1])
-    rms = float(np.sqrt(np.mean(np.square(samples[:, :end], dtype=np.float64))))
-    samples = np.clip(samples * np.float32(level_gain(rms, level)), -1.0, 1.0)
-    new = samples[0, end:]
-    figures = measure(new, store.rate, samples[0, :end]) if len(new) else {}
-    return Take(excerpt.clip.name, None, Audio(samples, store.rate), end / store.rate, figures)
+    """Returns the clip itself, prompt and what follows it."""
+    samples = _stretch(store, prompt, options.prompt_seconds + options.seconds, level)
+    end = round(options.prompt_seconds * store.rate)
+    return _take(prompt.clip.name, None, samples[:end], samples[end:], store.rate, 1)
