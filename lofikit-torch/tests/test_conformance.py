@@ -45,6 +45,18 @@ class TestTCNByTorch(ModelSuite):
     unsupported = (REAL,)
 
 
+class TestTCNOfLogistics(TestTCN):
+    options: ClassVar[dict[str, Any]] = {**TestTCN.options, "head": "logistics", "mixtures": 3}
+    specs = (CLASSES,)
+    unsupported = (REAL, CODES)
+
+
+class TestTCNOfLogisticsByTorch(TestTCNByTorch):
+    options: ClassVar[dict[str, Any]] = {**TestTCNByTorch.options, "head": "logistics"}
+    specs = (CLASSES,)
+    unsupported = (REAL, CODES)
+
+
 class TestLSTM(ModelSuite):
     component = "torch/lstm"
     options: ClassVar[dict[str, Any]] = {"window": 16, "units": 8, "device": "cpu"}

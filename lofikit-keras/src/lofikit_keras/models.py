@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lofikit.errors import RunError
+from lofikit.errors import RunError, UnsupportedSpecError
 from lofikit.models import layers
 from lofikit.models.base import Outputs, Sampling, State, StepSettings, Stream
 from lofikit.models.network import NetworkModel
@@ -35,6 +35,11 @@ class KerasModel(NetworkModel):
 
     def __init__(self, config: Config, spec: FrameSpec, seed: int) -> None:
         super().__init__(config, spec, seed)
+        if layers.mixtures_of(config):
+            raise UnsupportedSpecError(
+                "--model.head logistics is not among what Keras's models can do",
+                "leave it out, or choose the same model of torch: --model torch/tcn",
+            )
         set_threads(config.threads)
         self._device = place(config.device)
         with tf.device(self._device):

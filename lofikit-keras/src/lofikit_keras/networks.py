@@ -76,7 +76,7 @@ def build(config: Config, spec: FrameSpec, precision: str) -> Layers:
         width = input_width(config, spec)
         body, found = of_config(_BODIES, config)(config, width)
         variables |= found
-    head = keras.layers.Dense(head_width(spec), dtype="float32", name="head")
+    head = keras.layers.Dense(head_width(config, spec), dtype="float32", name="head")
     head.build((None, None, family_of(config).features(config)))
     variables |= {"head.weight": head.kernel, "head.bias": head.bias}
     seeds = tuple(v for v in body.non_trainable_variables if v.name == "seed_generator_state")

@@ -17,7 +17,6 @@ from lofikit.models.network import NetworkModel
 from lofikit.representations.base import Frames, FrameSpec
 from lofikit.streaming import engine
 from lofikit_torch.device import check_precision, find_device, working
-from lofikit_torch.losses import LOSSES
 from lofikit_torch.networks import FrameNetwork, core_layout
 from lofikit_torch.optimisers import OPTIMISERS, Optimiser, clip
 from lofikit_torch.stream import CompiledStream, TorchStream
@@ -168,8 +167,8 @@ class TorchModel(NetworkModel):
         self, inputs: Tensor, examples: Tensor, settings: StepSettings, masks: list[Tensor]
     ) -> Tensor:
         """Returns the mean loss of predictions from inputs."""
-        outputs = self._network(inputs, masks, last=self.last_only)
-        return LOSSES[settings.loss](outputs, examples[:, self.targets])
+        targets = examples[:, self.targets]
+        return self._network.compare(inputs, targets, settings.loss, masks, self.last_only)
 
     def _parts(self, given: Tensor) -> list[slice]:
         count, time, _ = given.shape

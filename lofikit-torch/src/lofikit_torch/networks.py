@@ -9,12 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lofikit.models.base import LossName
 from lofikit.models.families import family_of
-from lofikit.models.layers import Config, head_width, input_width, shapes
+from lofikit.models.layers import Config, head_width, input_width, mixtures_of, shapes
 from lofikit.representations.base import FrameSpec
 from lofikit_torch.bodies import build_body
 from lofikit_torch.bodies.base import Memory
 from lofikit_torch.layers import Dense
+from lofikit_torch.losses import LOSSES
+from lofikit_torch.mixture import Logistics
 
 
 class FrameNetwork(nn.Module):
@@ -33,7 +36,10 @@ class FrameNetwork(nn.Module):
         if table := shapes(config, spec).get("embedding"):
             self.embedding = nn.Parameter(torch.empty(table))
         self.body = build_body(config, input_width(config, spec))
-        self.head = Dense(family_of(config).features(config), head_width(spec))
+        self.head = Dense(family_of(config).features(config), head_width(config, spec))
+        self.mixture: Logistics | None = None
+        if (mixtures := mixtures_of(config)) and spec.levels is not None:
+            self.mixture = Logistics(mixtures, spec.levels)
 
     def weights(self) -> dict[str, nn.Parameter]:
         """Returns what is learned, by core's names and in core's order; see :func:`core_layout`."""
@@ -70,11 +76,41 @@ class FrameNetwork(nn.Module):
             last: Whether only the last position is wanted.
             memory: See :class:`Body`.
         """
-        hidden = self.body(inputs, masks, memory)
-        outputs = self.head(hidden[:, -1:] if last else hidden).float()
+        outputs = self._head_values(inputs, masks, last, memory)
         if self.spec.levels is None:
             return outputs
+        if self.mixture is not None:
+            return self.mixture.logits(outputs)
         return outputs.unflatten(2, (self.spec.size, self.spec.levels))
+
+    def _head_values(
+        self, inputs: Tensor, masks: list[Tensor], last: bool, memory: Memory | None
+    ) -> Tensor:
+        hidden = self.body(inputs, masks, memory)
+        values: Tensor = self.head(hidden[:, -1:] if last else hidden)
+        return values.float()
+
+    def compare(
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        loss: LossName,
+        masks: list[Tensor],
+        last: bool = False,
+    ) -> Tensor:
+        """Returns the mean loss of what is predicted from inputs.
+
+        Args:
+            inputs: From :meth:`inputs`.
+            targets: Frames (batch, time, size).
+            loss: Its name.
+            masks: See :meth:`forward`.
+            last: See :meth:`forward`.
+        """
+        if self.mixture is not None:
+            values = self._head_values(inputs, masks, last, None)
+            return -self.mixture.log_likelihood(values, targets).mean()
+        return LOSSES[loss](self(inputs, masks, last), targets)
 
 
 def core_layout(name: str, value: Tensor) -> Tensor:

@@ -42,6 +42,12 @@ class CausalConfig(Options):
         unit="values",
         ge=0,
     )
+    head: Literal["categorical", "logistics"] = option(
+        "categorical",
+        "What gives the probabilities of classes: a logit for each, or a mixture of logistic "
+        "distributions over their order, which learns sooner from few clips.",
+    )
+    mixtures: int = option(10, "Distributions of a mixture.", ge=1, le=100)
     input_noise: float = option(
         0.0,
         "Standard deviation of Gaussian noise added to real-valued inputs while training, "

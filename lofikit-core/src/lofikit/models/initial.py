@@ -37,6 +37,14 @@ def forget_gate_of_ones(rng: Rng, shape: Shape) -> NDArray[np.float64]:
     return bias
 
 
+def logistics(mixtures: int, rng: Rng, shape: Shape) -> NDArray[np.float64]:
+    """A mixture's bias: even weights, means spread evenly in [-1, 1], scales of a tenth."""
+    bias = np.zeros((shape[0] // (3 * mixtures), 3, mixtures))
+    bias[:, 1] = (2 * np.arange(mixtures) + 1) / mixtures - 1
+    bias[:, 2] = np.log(0.1)
+    return bias.reshape(shape)
+
+
 def embedding_uniform(rng: Rng, shape: Shape) -> NDArray[np.float64]:
     """Uniform in +-0.05."""
     return rng.uniform(-0.05, 0.05, shape)

@@ -15,6 +15,7 @@ and in these shapes:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,10 @@ from lofikit.errors import UnsupportedSpecError
 from lofikit.models.configs import CausalConfig, Seq2SeqConfig
 from lofikit.models.families import family_of
 from lofikit.models.families.base import Parameter, Parameters
-from lofikit.models.initial import Shape, embedding_uniform, glorot_uniform, zeros
+from lofikit.models.initial import Shape, embedding_uniform, glorot_uniform, logistics, zeros
 from lofikit.representations.base import FrameSpec
-from lofikit.streaming.network import Dense, EncoderDecoder, Input, Network
+from lofikit.streaming.heads import even_edges
+from lofikit.streaming.network import Dense, EncoderDecoder, Input, Logistics, Network
 
 Weights = dict[str, NDArray[np.float32]]
 Config = CausalConfig | Seq2SeqConfig
@@ -36,9 +38,22 @@ def input_width(config: Config, spec: FrameSpec) -> int:
     return spec.size * (_embedding(config, spec) or 1)
 
 
-def head_width(spec: FrameSpec) -> int:
-    """Returns how many values the head gives: the frame's, or a logit for each class of each."""
+def head_width(config: Config, spec: FrameSpec) -> int:
+    """Returns how many values the head gives.
+
+    The frame's; or for each class id a logit for each class, or a weight, a mean and a scale for
+    each distribution of a mixture.
+    """
+    if mixtures := mixtures_of(config):
+        return 3 * mixtures * spec.size
     return spec.size * (spec.levels or 1)
+
+
+def mixtures_of(config: Config) -> int:
+    """Returns how many logistic distributions give the classes' probabilities; 0 for none."""
+    if isinstance(config, CausalConfig) and config.head == "logistics":
+        return config.mixtures
+    return 0
 
 
 def check_spec(config: Config, spec: FrameSpec) -> None:
@@ -65,6 +80,12 @@ def check_spec(config: Config, spec: FrameSpec) -> None:
         raise UnsupportedSpecError(
             f"these {spec.levels} classes have no order, so they cannot go in as numbers", cure
         )
+    if mixtures_of(config) and (spec.levels is None or not spec.ordinal):
+        kind = "real values" if spec.levels is None else f"{spec.levels} classes without an order"
+        raise UnsupportedSpecError(
+            f"--model.head logistics is of classes in an order, and these frames are {kind}",
+            "leave it out, or choose a representation of such classes: --representation mulaw",
+        )
     if embedding and config.input_noise:
         raise UnsupportedSpecError(
             "--model.input-noise is added to numbers, and these classes are embedded",
@@ -87,9 +108,10 @@ def _parameters(config: Config, spec: FrameSpec) -> Parameters:
         shape = (*tables, spec.levels, embedding)
         found["embedding"] = Parameter(shape, embedding_uniform)
     found |= family.parameters(config, input_width(config, spec))
-    features, outputs = family.features(config), head_width(spec)
+    features, outputs = family.features(config), head_width(config, spec)
+    mixtures = mixtures_of(config)
     found["head.weight"] = Parameter((features, outputs), glorot_uniform)
-    found["head.bias"] = Parameter((outputs,), zeros)
+    found["head.bias"] = Parameter((outputs,), partial(logistics, mixtures) if mixtures else zeros)
     return found
 
 
@@ -112,5 +134,8 @@ def network(
 ) -> Network | EncoderDecoder:
     """Returns the description that the streaming engine runs."""
     head = Dense(weights["head.weight"], weights["head.bias"])
+    if (mixtures := mixtures_of(config)) and spec.levels is not None:
+        edges = even_edges(spec.levels)
+        head = Logistics(head.weight, head.bias, mixtures=mixtures, edges=edges)
     frames = Input(spec.size, spec.levels, weights.get("embedding"))
     return family_of(config).network(config, frames, weights, head)

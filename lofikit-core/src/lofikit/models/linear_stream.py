@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.models.base import Outputs, Sampling, Stream
-from lofikit.models.logistic_mixture import UNIFORM, Array, LogisticMixture
+from lofikit.models.logistic_mixture import Array, LogisticMixture
 from lofikit.representations.base import Frames
 from lofikit.streaming.arena import aligned_zeros, padded
 from lofikit.streaming.bank import Bank
+from lofikit.streaming.heads import UNIFORM
 
 _NO_VALUES: Array = np.zeros(0)
 _NO_WEIGHTS: Array = np.zeros((2, 2))

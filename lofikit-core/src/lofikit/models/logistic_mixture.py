@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.representations.mulaw import expand
+from lofikit.streaming.heads import UNIFORM
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -16,8 +17,6 @@ SCALES = 16
 """Logistic distributions in the mixture, and sets of their weights."""
 SHARPNESS = 2.5
 """How fast, before anything is learned, weights fall with a scale's distance from the likely."""
-UNIFORM = 1e-6
-"""Share of the distribution that is uniform, so that no class is impossible."""
 ROUNDS = 8
 """Rounds of EM on each batch."""
 FADE = 0.97

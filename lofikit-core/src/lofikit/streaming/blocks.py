@@ -260,7 +260,8 @@ def _advance(
 ) -> None:
     """Step operations without feeding or reading frames."""
     nothing = np.empty((program.streams, steps, 0), np.float32)
+    none = np.empty(0, np.float32)
     run(
-        processor, operations, program.weights, state, 0, 0, -1, 0, 0, 0,
+        processor, operations, program.weights, state, 0, 0, -1, 0, 0, 0, 0, none, none,
         0, nothing, nothing, False, 1.0, 1.0, np.empty(program.streams, np.uint64), 0,
     )  # fmt: skip

@@ -10,9 +10,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from lofikit.streaming.arena import aligned_zeros
+from lofikit.streaming.arena import aligned_zeros, padded
 from lofikit.streaming.engine import EngineStream, Frames, checked_frames, first_frames
-from lofikit.streaming.network import FloatArray, Network
+from lofikit.streaming.network import FloatArray, Logistics, Network
 from lofikit.streaming.processor import this_processor
 from lofikit.streaming.program import Program, pack
 from lofikit.streaming.sampling import stream_keys
@@ -27,12 +27,15 @@ GROUP = 16
 class Group:
     """Some neighbouring streams of a batch, with a state of their own."""
 
-    def __init__(self, program: Program, streams: slice, keys: npt.NDArray[np.uint64]) -> None:
+    def __init__(
+        self, program: Program, streams: slice, keys: npt.NDArray[np.uint64], logits: int = 0
+    ) -> None:
         self.program = program
         self.streams = streams
         self.keys = keys[streams]
         self.state = aligned_zeros(program.state.size)
         self.state[:] = program.state
+        self.logits = aligned_zeros(logits)
 
 
 class FrameStream(EngineStream):
@@ -56,6 +59,11 @@ class FrameStream(EngineStream):
         self._clock = 0
         self._drawn = 0
         self._processor = this_processor()
+        head, logits = network.head, 0
+        self._mixtures, self._edges = 0, np.zeros(0, np.float32)
+        if isinstance(head, Logistics):
+            self._mixtures, self._edges = head.mixtures, head.edges
+            logits = network.input.head_width + padded(len(head.edges))
         keys = stream_keys(seed, batch)
         programs: dict[int, Program] = {}
         self._groups: list[Group] = []
@@ -64,7 +72,7 @@ class FrameStream(EngineStream):
             program = programs.get(size) or programs.setdefault(
                 size, pack(network, size, int8=int8)
             )
-            self._groups.append(Group(program, streams, keys))
+            self._groups.append(Group(program, streams, keys, logits))
         self._workers = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def prime(self, frames: Frames) -> FloatArray:
@@ -106,6 +114,9 @@ class FrameStream(EngineStream):
                 program.table,
                 spec.levels or 0,
                 width,
+                self._mixtures,
+                self._edges,
+                group.logits,
                 self._clock,
                 frames[group.streams],
                 outputs[group.streams],

@@ -19,6 +19,7 @@ import numpy as np
 from lofikit.streaming.attention import Attention, RMSNorm, TransformerBlock
 from lofikit.streaming.feedforward import TCN, Conv, Dense, ResidualBlock
 from lofikit.streaming.gated import DiagonalRecurrence, GatedBlock, LRUBlock, Tiers, WaveNet
+from lofikit.streaming.heads import Logistics
 from lofikit.streaming.layer import FloatArray, Layer, check_chain, keep
 from lofikit.streaming.recurrent import GRU, LSTM
 
@@ -37,6 +38,7 @@ __all__ = [
     "Input",
     "LRUBlock",
     "Layer",
+    "Logistics",
     "Network",
     "RMSNorm",
     "ResidualBlock",
@@ -110,7 +112,8 @@ class Network:
     Attributes:
         input: How frames go in.
         layers: Applied in order; may be empty.
-        head: Gives ``size`` values, or ``size * levels`` logits read as (size, levels).
+        head: Gives ``size`` values, or ``size * levels`` logits read as (size, levels); or
+            `Logistics`, which makes the logits from fewer values.
     """
 
     input: Input
@@ -189,8 +192,17 @@ def _check_head(owner: str, frames: Input, head: Dense, width: int) -> None:
         raise ValueError(
             f"{owner}: head takes {head.input_width} values a frame, is given {width}."
         )
-    if head.output_width != frames.head_width:
+    if isinstance(head, Logistics):
+        if owner != "Network" or len(head.edges) + 1 != frames.levels:
+            raise ValueError(
+                f"{owner}: a head of logistic distributions is of a Network, and of as many "
+                f"levels as its input: {len(head.edges) + 1}, not {frames.levels}."
+            )
+        wanted = 3 * head.mixtures * frames.size
+    else:
+        wanted = frames.head_width
+    if head.output_width != wanted:
         raise ValueError(
             f"{owner}: head gives {head.output_width} values a frame; a frame of size "
-            f"{frames.size} with levels {frames.levels} needs {frames.head_width}."
+            f"{frames.size} with levels {frames.levels} needs {wanted}."
         )

@@ -14,6 +14,8 @@ import numpy as np
 from lofikit.streaming import cells, rows, vectors
 from lofikit.streaming.arena import ALIGN, PANEL, padded
 from lofikit.streaming.attention import NORM_EPSILON
+from lofikit.streaming.heads import UNIFORM
+from lofikit.streaming.logistics import expand_mixture
 from lofikit.streaming.operations import (
     ATTENTION,
     DIAGONAL,
@@ -322,10 +324,24 @@ def feed(
                 state[at + index * width + column] = weights[row + column]
 
 
+@inlined
+def _logits(
+    processor: Any, values: Any, at: int, size: int, mixtures: int, edges: Any, logits: Any
+) -> None:
+    """Write a frame's logits (size, levels) from a head's mixtures of logistic distributions."""
+    levels = len(edges) + 1
+    for index in range(size):
+        expand_mixture(
+            processor, values, at + 3 * mixtures * index, mixtures, edges,
+            logits, index * levels, size * levels, UNIFORM,
+        )  # fmt: skip
+
+
 @compiled
 def run(
     processor: Any, operations: Any, weights: Any, state: Any,
     source: int, head: int, embedding: int, table: int, levels: int, width: int,
+    mixtures: int, edges: Any, logits: Any,
     clock: int, frames: Any, outputs: Any,
     generating: bool, temperature: float, top_p: float, keys: Any, drawn: int,
 ) -> None:  # fmt: skip
@@ -334,23 +350,36 @@ def run(
     Generating, each frame is drawn from the head's outputs before and written to ``frames``; else
     ``frames`` are given. The head's values after each are written to ``outputs`` (streams, time,
     values), whose last axis is empty where nobody wants them. Frames of size 0 step without any
-    input.
+    input. Where the head gives ``mixtures`` of logistic distributions over cells with inner
+    ``edges``, ``logits`` is a space for a frame's logits and one padded row more.
     """
     streams, time, size = frames.shape
     source_stride = padded_width(size * width)
-    head_stride = padded_width(size * max(1, levels))
+    head_stride = padded_width(size * (3 * mixtures if mixtures > 0 else max(1, levels)))
     for now in range(time):
         for row in range(streams):
             frame = frames[row, now]
             at = head + row * head_stride
             if generating:
                 number = drawn + now * size
-                draw_frame(
-                    processor, state, at, frame, levels, temperature, top_p, keys[row], number
-                )
+                if mixtures > 0:
+                    _logits(processor, state, at, size, mixtures, edges, logits)
+                    draw_frame(
+                        processor, logits, 0, frame, levels, temperature, top_p, keys[row], number
+                    )
+                else:
+                    draw_frame(
+                        processor, state, at, frame, levels, temperature, top_p, keys[row], number
+                    )
             at = source + row * source_stride
             feed(weights, state, at, frame, levels, embedding, table, width)
         step(processor, operations, weights, state, streams, clock + now)
         for row in range(streams):
-            for index in range(outputs.shape[2]):
-                outputs[row, now, index] = state[head + row * head_stride + index]
+            at = head + row * head_stride
+            if mixtures > 0 and outputs.shape[2] > 0:
+                _logits(processor, state, at, size, mixtures, edges, logits)
+                for index in range(outputs.shape[2]):
+                    outputs[row, now, index] = logits[index]
+            else:
+                for index in range(outputs.shape[2]):
+                    outputs[row, now, index] = state[at + index]
