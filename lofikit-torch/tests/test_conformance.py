@@ -168,3 +168,54 @@ class TestLRUByTorch(ModelSuite):
     random_options: ClassVar[dict[str, Any]] = {"dropout": 0.2}
     specs = (CLASSES, CODES)
     unsupported = (REAL,)
+
+
+WAVENET: dict[str, Any] = {"window": 16, "channels": 8, "skips": 6, "dilations": (1, 2, 4)}
+NOISE = {"input_noise": 0.05}
+
+
+class TestWaveNet(ModelSuite):
+    component = "torch/wavenet"
+    options: ClassVar[dict[str, Any]] = {**WAVENET, "device": "cpu"}
+    random_options = NOISE
+    specs = (REAL, CLASSES)
+    unsupported = (CODES,)
+
+
+class TestWaveNetByTorch(ModelSuite):
+    test_new_process = AS_ABOVE
+    component = "torch/wavenet"
+    options: ClassVar[dict[str, Any]] = {
+        **WAVENET,
+        "kernel_size": 3,
+        "embedding": 4,
+        "targets": "last",
+        **BY_TORCH,
+    }
+    specs = (CLASSES, CODES)
+    unsupported = (REAL,)
+
+
+SAMPLERNN: dict[str, Any] = {"window": 16, "frame": 4, "units": 8, "width": 6}
+
+
+class TestSampleRNN(ModelSuite):
+    component = "torch/samplernn"
+    options: ClassVar[dict[str, Any]] = {**SAMPLERNN, "device": "cpu"}
+    random_options = NOISE
+    specs = (REAL, CLASSES)
+    unsupported = (CODES,)
+
+
+class TestSampleRNNByTorch(ModelSuite):
+    test_new_process = AS_ABOVE
+    component = "torch/samplernn"
+    options: ClassVar[dict[str, Any]] = {
+        **SAMPLERNN,
+        "window": 18,
+        "embedding": 4,
+        "targets": "last",
+        **BY_TORCH,
+    }
+    specs = (CLASSES, CODES)
+    unsupported = (REAL,)

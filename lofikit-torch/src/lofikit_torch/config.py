@@ -8,9 +8,11 @@ from lofikit.models.configs import (
     GRUConfig,
     LRUConfig,
     LSTMConfig,
+    SampleRNNConfig,
     Seq2SeqConfig,
     TCNConfig,
     TransformerConfig,
+    WaveNetConfig,
 )
 from lofikit.options import Options, option
 
@@ -69,3 +71,11 @@ class TorchTransformerConfig(TorchOptions, TransformerConfig):
 
 class TorchLRUConfig(TorchOptions, LRUConfig):
     """Options of ``torch/lru``."""
+
+
+class TorchSampleRNNConfig(TorchOptions, SampleRNNConfig):
+    """Options of ``torch/samplernn``."""
+
+
+class TorchWaveNetConfig(TorchOptions, WaveNetConfig):
+    """Options of ``torch/wavenet``."""

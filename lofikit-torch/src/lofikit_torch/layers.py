@@ -56,10 +56,12 @@ class CausalConv(nn.Module):
     for the few taps and small batches that train best.
     """
 
-    def __init__(self, kernel: int, inputs: int, outputs: int, dilation: int) -> None:
+    def __init__(
+        self, kernel: int, inputs: int, outputs: int, dilation: int, bias: bool = True
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(kernel, inputs, outputs))
-        self.bias = nn.Parameter(torch.empty(outputs))
+        self.bias = nn.Parameter(torch.empty(outputs)) if bias else None
         self.dilation = dilation
 
     @property
@@ -73,8 +75,13 @@ class CausalConv(nn.Module):
 
     def forward(self, x: Tensor, history: History | None = None) -> Tensor:
         """Maps (batch, time, in) to (batch, time, out), after what a history remembers."""
-        seen = functional.pad(x, (0, 0, self.span, 0)) if history is None else history.append(x)
-        batch, time, _ = x.shape
+        if history is None:
+            return self.after(functional.pad(x, (0, 0, self.span, 0)))
+        return self.after(history.append(x))
+
+    def after(self, seen: Tensor) -> Tensor:
+        """Maps (batch, span + time, in) to the outputs of the last ``time`` frames."""
+        batch, time = seen.shape[0], seen.shape[1] - self.span
         if time == 1:
             taps = seen[:, :: self.dilation].reshape(batch, 1, -1)
         else:

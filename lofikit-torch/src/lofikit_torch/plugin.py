@@ -51,4 +51,18 @@ def lofikit_components() -> list[Component]:
             target="lofikit_torch.models:TorchModel",
             config="lofikit_torch.config:TorchLRUConfig",
         ),
+        Component(
+            kind="model",
+            name="torch/samplernn",
+            summary="Two tiers: a recurrent one every few samples, and a small one each sample.",
+            target="lofikit_torch.models:TorchModel",
+            config="lofikit_torch.config:TorchSampleRNNConfig",
+        ),
+        Component(
+            kind="model",
+            name="torch/wavenet",
+            summary="Gated convolutions of doubling dilations, with skips.",
+            target="lofikit_torch.models:TorchModel",
+            config="lofikit_torch.config:TorchWaveNetConfig",
+        ),
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lofikit.options import Options, option
 
@@ -177,6 +177,49 @@ class LRUConfig(CausalConfig):
     dropout: float = option(
         0.0, "Share of channels of each block's branch dropped while training.", ge=0.0, lt=1.0
     )
+
+
+class WaveNetConfig(CausalConfig):
+    """Options of the gated convolutional network (van den Oord et al. 2016)."""
+
+    window: int = option(2048, "Inputs of a training example.", unit="frames", ge=1)
+    channels: int = option(64, "Channels between blocks, and of each block's gate.", ge=1)
+    skips: int = option(64, "Channels that each block gives to the output.", ge=1)
+    kernel_size: int = option(2, "Taps of each convolution.", ge=1)
+    dilations: tuple[Positive, ...] = option(
+        (1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+        "Dilation of each block.",
+        unit="frames",
+        min_length=1,
+    )
+
+    @property
+    def receptive_field(self) -> int:
+        """Past frames that a prediction depends on: 1 + (k - 1) sum(dilations)."""
+        return 1 + (self.kernel_size - 1) * sum(self.dilations)
+
+
+class SampleRNNConfig(CausalConfig):
+    """Options of the two-tier recurrent network (Mehri et al. 2017)."""
+
+    window: int = option(1024, "Inputs of a training example.", unit="frames", ge=1)
+    frame: int = option(
+        16,
+        "Samples between two steps of the upper tier, and those that each tier sees at once; a "
+        "power of two.",
+        unit="frames",
+        ge=1,
+        le=256,
+    )
+    units: int = option(256, "Units of the upper tier's GRU.", ge=1)
+    width: int = option(64, "Values of each hidden layer of the lower tier.", ge=1)
+
+    @field_validator("frame")
+    @classmethod
+    def _power_of_two(cls, frame: int) -> int:
+        if frame & (frame - 1):
+            raise ValueError(f"{frame} is no power of two; take 8, 16 or 32")
+        return frame
 
 
 class Seq2SeqConfig(Options):

@@ -9,9 +9,11 @@ from lofikit.models.configs import (
     GRUConfig,
     LRUConfig,
     LSTMConfig,
+    SampleRNNConfig,
     Seq2SeqConfig,
     TCNConfig,
     TransformerConfig,
+    WaveNetConfig,
 )
 from lofikit.models.families.base import of_config
 from lofikit.options import Options
@@ -19,9 +21,11 @@ from lofikit_torch.bodies.base import Body
 from lofikit_torch.bodies.gru import GRUs
 from lofikit_torch.bodies.lru import LRU
 from lofikit_torch.bodies.lstm import LSTMs
+from lofikit_torch.bodies.samplernn import SampleRNN
 from lofikit_torch.bodies.seq2seq import EncoderDecoder
 from lofikit_torch.bodies.tcn import TCN
 from lofikit_torch.bodies.transformer import Transformer
+from lofikit_torch.bodies.wavenet import WaveNet
 
 BODIES: dict[type[Options], Callable[[Any, int], Body]] = {
     TCNConfig: TCN,
@@ -30,6 +34,8 @@ BODIES: dict[type[Options], Callable[[Any, int], Body]] = {
     GRUConfig: GRUs,
     TransformerConfig: Transformer,
     LRUConfig: LRU,
+    SampleRNNConfig: SampleRNN,
+    WaveNetConfig: WaveNet,
 }
 
 

@@ -8,17 +8,21 @@ from lofikit.models.configs import (
     GRUConfig,
     LRUConfig,
     LSTMConfig,
+    SampleRNNConfig,
     Seq2SeqConfig,
     TCNConfig,
     TransformerConfig,
+    WaveNetConfig,
 )
 from lofikit.models.families.base import Family, of_config
 from lofikit.models.families.gru import GRUFamily
 from lofikit.models.families.lru import LRUFamily
 from lofikit.models.families.lstm import LSTMFamily
+from lofikit.models.families.samplernn import SampleRNNFamily
 from lofikit.models.families.seq2seq import Seq2SeqFamily
 from lofikit.models.families.tcn import TCNFamily
 from lofikit.models.families.transformer import TransformerFamily
+from lofikit.models.families.wavenet import WaveNetFamily
 from lofikit.options import Options
 
 FAMILIES: dict[type[Options], Family[Any]] = {
@@ -28,6 +32,8 @@ FAMILIES: dict[type[Options], Family[Any]] = {
     GRUConfig: GRUFamily(),
     TransformerConfig: TransformerFamily(),
     LRUConfig: LRUFamily(),
+    SampleRNNConfig: SampleRNNFamily(),
+    WaveNetConfig: WaveNetFamily(),
 }
 
 
