@@ -17,8 +17,6 @@ Books = NDArray[np.float32]
 
 ITERATIONS = 12
 """Of k-means a book; more change nothing that is heard."""
-ROWS = 64
-"""Rows of one matrix product."""
 
 
 def principal_components(vectors: Vectors, count: int) -> Vectors:
@@ -100,40 +98,6 @@ def kmeans(vectors: Vectors, levels: int, rng: np.random.Generator) -> Vectors:
 def nearest(vectors: Vectors, centroids: Vectors) -> NDArray[np.int32]:
     """Returns the index of the centroid nearest to each vector, shape (n,)."""
     # |v - c|^2 = |v|^2 - 2 v c + |c|^2, of which the first does not hang on the centroid.
-    scores = product(vectors, np.ascontiguousarray(-2.0 * centroids.T))
+    scores = vectors @ (-2.0 * centroids).T
     scores += np.square(centroids).sum(axis=1)
     return np.asarray(scores.argmin(axis=1), dtype=np.int32)
-
-
-def product(rows: Vectors, matrix: Vectors) -> Vectors:
-    """Returns ``rows @ matrix``, with each row the same whatever rows stand beside it.
-
-    A library for matrices rounds otherwise for another number of rows, and what lies between two
-    centroids would change sides. So all products are of :data:`ROWS` rows, the last with zeros.
-
-    Args:
-        rows: Shape (n, inner).
-        matrix: Shape (inner, columns).
-    """
-    n, inner = rows.shape
-    blocks = np.zeros((-(-n // ROWS), ROWS, inner), np.float32)
-    blocks.reshape(-1, inner)[:n] = rows
-    return np.asarray((blocks @ matrix).reshape(-1, matrix.shape[1])[:n])
-
-
-def quantise(vectors: Vectors, books: Books) -> NDArray[np.int32]:
-    """Returns the ids of the centroids that together come near each vector.
-
-    Args:
-        vectors: Shape (n, dimensions).
-        books: Shape (books, levels, dimensions).
-
-    Returns:
-        Shape (n, books): of each book the centroid nearest to what those before it leave over.
-    """
-    residuals = vectors.copy()
-    ids = np.empty((len(vectors), len(books)), np.int32)
-    for book, centroids in enumerate(books):
-        ids[:, book] = nearest(residuals, centroids)
-        residuals -= centroids[ids[:, book]]
-    return ids

@@ -6,7 +6,7 @@ Phase is not kept: a decoder finds one as the frames come (see ``phase``).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,11 @@ from lofikit.representations.base import (
     Samples,
     Signals,
 )
-from lofikit.representations.codebooks import fit_books, principal_components, product, quantise
+from lofikit.representations.codebooks import fit_books, principal_components
 from lofikit.representations.overlap import hann, windows
+
+if TYPE_CHECKING:
+    from lofikit.representations.quantisation import Quantiser
 
 FRAMES = 16_384
 """Spectra that are learned from, of all clips together; more gain nothing that is heard."""
@@ -44,6 +47,7 @@ class CodesConfig(Options):
         unit="samples",
         ge=16,
         le=65_536,
+        multiple_of=2,
     )
     hop: int | None = option(
         None,
@@ -146,8 +150,8 @@ class Codes(Representation):
         counts = signals["beat"]
         time = max(0, 1 + (counts.shape[1] - self.window) // self._hop)
         # The newest spectrum of the next frame is centred here.
-        first = (self.delays + 1) * self._hop + self._span // 2
-        at = counts[:, first : first + time * self._hop : self._hop]
+        centres = (self.delays + 1 + np.arange(time)) * self._hop + self._span // 2
+        at = counts[:, np.minimum(centres, counts.shape[1] - 1)]
         places = np.floor(np.where(np.isnan(at), 0, at) * BEAT_PLACES)
         frames = np.full((len(counts), time, self.spec.size), FREE, np.int32)
         frames[:, :, 0] = np.where(np.isnan(at), NO_BEAT, places % NO_BEAT)
@@ -186,8 +190,7 @@ class Codes(Representation):
         self._require_learned()
         batch = samples.shape[0]
         spectra = self._compressed(windows(samples, self._span, self._hop))
-        vectors = product(spectra.reshape(-1, spectra.shape[2]), self._projection) - self._offset
-        ids = quantise(vectors, self._learned["books"])
+        ids = self._quantised(spectra.reshape(-1, spectra.shape[2]))
         frames = delayed(ids.reshape(batch, -1, self.config.books), self.delays)
         if not self.config.beat:
             return frames
@@ -233,18 +236,16 @@ class Codes(Representation):
         rng = np.random.default_rng(seed)
         spectra = self._drawn(samples, rng)
         mean = spectra.mean(axis=0)
-        spectra -= mean
-        spectra *= self._weights
-        basis = principal_components(spectra, self.config.components)
-        vectors = spectra @ basis
-        books = fit_books(vectors, self.config.books, self.config.levels, rng)
+        vectors = (spectra - mean) * self._weights
+        basis = principal_components(vectors, self.config.components)
+        books = fit_books(vectors @ basis, self.config.books, self.config.levels, rng)
         self.load_state({"mean": mean, "basis": basis, "books": books, "gain": np.ones(1)})
         # A centroid is a mean of compressed spectra, which is quieter than they are together.
         had = wanted = 0.0
         for first in range(0, len(spectra), BLOCK):
-            block = slice(first, first + BLOCK)
-            coded = self.magnitudes(quantise(vectors[block], books)[None])
-            real = np.square(np.square(spectra[block] / self._weights + mean))
+            block = spectra[first : first + BLOCK]
+            coded = self.magnitudes(self._quantised(block)[None])
+            real = np.square(np.square(block))
             had += float(np.square(coded).sum(dtype=np.float64))
             wanted += float(np.square(real).sum(dtype=np.float64))
         gain = np.sqrt(wanted / had) if had > 0 else 1.0
@@ -262,9 +263,18 @@ class Codes(Representation):
         if not self._learned:
             return
         basis, books = self._learned["basis"], self._learned["books"]
-        self._projection = self._weights[:, None] * basis
-        self._offset = self._learned["mean"] @ self._projection
         self._spectra = (books @ basis.T) / self._weights
+        self._quantiser: Quantiser | None = None
+
+    def _quantised(self, spectra: NDArray[np.float32]) -> NDArray[np.int32]:
+        """Returns the ids (n, books) of compressed spectra (n, bins)."""
+        from lofikit.representations.quantisation import Quantiser  # numba takes a while
+
+        if self._quantiser is None:
+            projection = self._weights[:, None] * self._learned["basis"]
+            offset = self._learned["mean"] @ projection
+            self._quantiser = Quantiser(projection, offset, self._learned["books"])
+        return self._quantiser(spectra)
 
     def _require_learned(self) -> None:
         if not self._learned:

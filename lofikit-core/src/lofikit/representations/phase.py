@@ -40,17 +40,18 @@ class PhaseFinder:
 
     Spectra are those of a Hann window (:func:`~.overlap.hann`), the first of them at sample 0.
     Samples come out when the spectrum after the last that overlaps them has passed all
-    iterations: after ``1 + (ITERATIONS + 1) (window / hop - 1)`` spectra.
+    iterations: after ``1 + (iterations + 1) (window / hop - 1)`` spectra.
 
     Args:
         batch: Number of streams.
         window: Samples of a spectrum, even.
         hop: Samples from one spectrum to the next, at most half a window.
+        iterations: Of Griffin and Lim; each holds back ``window / hop - 1`` spectra.
     """
 
-    def __init__(self, batch: int, window: int, hop: int) -> None:
+    def __init__(self, batch: int, window: int, hop: int, iterations: int = ITERATIONS) -> None:
         self._integration = _Integration(batch, window, hop)
-        self._iterations = [_Iteration(batch, window, hop) for _ in range(ITERATIONS)]
+        self._iterations = [_Iteration(batch, window, hop) for _ in range(iterations)]
         self._add = _adder(batch, window, hop)
 
     def push(self, magnitudes: Magnitudes) -> Samples:
