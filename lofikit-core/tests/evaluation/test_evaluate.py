@@ -12,8 +12,9 @@ from lofikit.errors import LibraryError, OptionError
 from lofikit.evaluation import FIGURES
 from lofikit.evaluation.anchors import ANCHORS
 from lofikit.evaluation.comparison import Comparison, Spread, as_json, judge
-from lofikit.evaluation.evaluate import EvaluationOptions, evaluate
+from lofikit.evaluation.evaluate import evaluate
 from lofikit.evaluation.excerpts import levelled, real_excerpts, spread_prompts
+from lofikit.evaluation.stage import EvaluationOptions
 from lofikit.evaluation.takes import bounded
 from lofikit.library import Library
 from lofikit.run import Run
@@ -48,7 +49,13 @@ def test_rows_figures_and_prompts(runs: Path, music: Path) -> None:
     (found,) = evaluated(music, runs / "frames", runs / "again")
     names = {row.name for row in found.rows}
     own = {str(runs / "frames"), str(runs / "again")}
-    assert names == {"real music", "code chain", *own, *(anchor.name for anchor in ANCHORS)}
+    assert names == {
+        "real music",
+        "code chain",
+        "adaptive prediction",
+        *own,
+        *(anchor.name for anchor in ANCHORS),
+    }
     kinds = {row.name: row.kind for row in found.rows}
     assert all(kinds[name] == "run" for name in own)
     held = {clip["id"] for clip in Run.open(runs / "classes").manifest()["held_out_clips"]}

@@ -17,8 +17,9 @@ from lofikit.errors import OptionError
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from lofikit.evaluation.comparison import Comparison, HeldOut, Kind
-    from lofikit.evaluation.evaluate import Show
+    from lofikit.evaluation.comparison import Comparison, Kind
+    from lofikit.evaluation.evaluate import Scored
+    from lofikit.evaluation.stage import Show
     from lofikit.library import Library
     from lofikit.run import Run
 
@@ -90,7 +91,8 @@ def command(
     """
     from lofikit.cli.display import note
     from lofikit.evaluation.embedding import load_embedding
-    from lofikit.evaluation.evaluate import EvaluationOptions, evaluate
+    from lofikit.evaluation.evaluate import evaluate
+    from lofikit.evaluation.stage import EvaluationOptions
     from lofikit.library import Library
     from lofikit.models.base import Sampling
     from lofikit.run import Run
@@ -118,49 +120,39 @@ def command(
         for line in run.version_warnings():
             note(line)
         opened.append((run, Library(library or Path(run.config.library))))
-    scores = _scored(opened, scored_seconds)
-    _show_scores(opened, scores)
+    scored = _scored(opened, scored_seconds)
+    _show_scores(scored)
     if bits_only:
         return
     with _shown() as show:
-        found = evaluate(opened, options, scores, show)
+        found = evaluate(opened, options, scored, show)
     for comparison in found:
         _show_comparison(comparison)
     if output is not None:
         _write(found, output)
 
 
-def _scored(runs: Sequence[tuple[Run, Library]], seconds: float) -> dict[str, HeldOut]:
+def _scored(runs: Sequence[tuple[Run, Library]], seconds: float) -> list[Scored]:
     from lofikit.cli.display import progress
-    from lofikit.evaluation.comparison import HeldOut
-    from lofikit.evaluation.held_out import held_out_scores
+    from lofikit.evaluation.evaluate import score
 
-    found = {}
     with progress() as bar:
         task = bar.add_task("scoring clips", total=None)
-        for run, library in runs:
-            scores, unit = held_out_scores(run, library, seconds, lambda _: bar.advance(task))
-            found[str(run.path)] = HeldOut.of(scores, unit)
+        found = score(runs, seconds, lambda _: bar.advance(task))
         bar.update(task, total=bar.tasks[task].completed)
     return found
 
 
-def _show_scores(runs: Sequence[tuple[Run, Library]], scores: dict[str, HeldOut]) -> None:
+def _show_scores(scored: Sequence[Scored]) -> None:
     from rich.markup import escape
 
     from lofikit.cli.display import out, table
 
-    opened = {str(run.path): run for run, _ in runs}
     shown = table("run", "model", "unit", "mean", "spread", "best", "worst", "clips")
-    for name, held in sorted(
-        scores.items(),
-        key=lambda item: (item[1].unit, item[1].mean * (1 if item[1].unit == "bits" else -1)),
-    ):
+    for one in scored:
+        held = one.held_out
         numbers = (f"{value:.3f}" for value in (held.mean, held.spread, held.best, held.worst))
-        run, unit = opened[name], held.unit
-        if unit == "bits":
-            unit = "bits a sample" if run.representation().spec.hop == 1 else "bits a code"
-        shown.add_row(escape(name), run.config.model.name, unit, *numbers, str(held.clips))
+        shown.add_row(escape(one.name), one.model, one.unit, *numbers, str(held.clips))
     out.print(shown)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,9 @@ from lofikit.chunks import Chunks
 from lofikit.errors import LibraryError
 from lofikit.library import Library
 from lofikit.models.base import Model
-from lofikit.representations.base import Frames
+from lofikit.representations.base import Frames, Representation
 from lofikit.run import Run
-from lofikit.samples import open_samples
+from lofikit.samples import ClipSamples, SampleStore, open_samples
 
 SCORED = 4096
 """Frames that are scored of a stretch, after a context that is not."""
@@ -59,8 +59,19 @@ def held_out_scores(
     Raises:
         LibraryError: If the library holds none of the clips that the run held back.
     """
+    store, parts = held_out_clips(run, library)
     representation = run.representation()
     model = run.trained_model(representation)
+    level = run.config.data.level
+    return model_scores(model, representation, store, parts, level, seconds, progress)
+
+
+def held_out_clips(run: Run, library: Library) -> tuple[SampleStore, list[ClipSamples]]:
+    """Returns the samples of a run's library, and where the clips lie that it held back.
+
+    Raises:
+        LibraryError: If the library holds none of them.
+    """
     store = open_samples(library, run.config.data.sample_rate, run.config.data.stem)
     ids = {clip["id"] for clip in run.manifest().get("held_out_clips", [])}
     parts = [part for part in store.clips if part.clip.id in ids]
@@ -69,6 +80,35 @@ def held_out_scores(
             f"{library.path} holds no clip that {run.path} held back",
             "train with --held-out 0.15, or name the run's own library with --library",
         )
+    return store, parts
+
+
+def model_scores(
+    model: Model,
+    representation: Representation,
+    store: SampleStore,
+    parts: Sequence[ClipSamples],
+    level: float | None,
+    seconds: float = 20.0,
+    progress: Callable[[str], None] = lambda clip: None,
+) -> tuple[list[Score], str]:
+    """Scores a model on some clips; what :func:`held_out_scores` does with a run's.
+
+    Args:
+        model: The model.
+        representation: Its representation.
+        store: The samples of the library.
+        parts: The clips.
+        level: Level that clips are brought to in dBFS RMS, or ``None``.
+        seconds: How much of each clip is scored at most, in stretches spread over it.
+        progress: Called with each clip that is done with.
+
+    Returns:
+        A score a clip, and the unit: ``bits`` or ``dB``.
+
+    Raises:
+        LibraryError: If every clip is shorter than the model's context.
+    """
     spec = representation.spec
     block = model.block
     warm_up = -(-max(model.context, block) // block) * block
@@ -83,7 +123,7 @@ def held_out_scores(
                 continue
         else:
             scored_here = scored
-        chunks = Chunks(store, [part], representation, warm_up + scored_here, run.config.data.level)
+        chunks = Chunks(store, [part], representation, warm_up + scored_here, level)
         count = max(1, min(int(seconds * spec.frame_rate) // scored_here, chunks.places))
         values = [_losses(model, chunks_at, warm_up) for chunks_at in _stretches(chunks, count)]
         scores.append(_score(part.clip.id, values, spec.levels is not None))

@@ -32,6 +32,8 @@ SAME = 0.35
 
 Fingerprint = NDArray[np.float32]
 
+MOST_PIECES = 600
+"""Pieces that are looked for at most, evenly picked."""
 _AT_ONCE = 4096  # alignments that are compared at a time, to bound the memory
 
 
@@ -92,13 +94,17 @@ class Memory:
 
         Args:
             takes: Mono samples of each take. They are cut into pieces of two seconds, of which
-                the silent ones are left out.
+                the silent ones are left out, and at most :data:`MOST_PIECES` are looked for.
 
         Returns:
             1 less twice the share of differing bits: 1 for a copy; for other music about 0.2, as
             the best of many. Shape (pieces,).
         """
-        pieces = np.array([piece for take in takes for piece in self._pieces(take)])
+        found = [piece for take in takes for piece in self._pieces(take)]
+        if len(found) > MOST_PIECES:
+            places = np.linspace(0, len(found) - 1, MOST_PIECES).astype(np.int64)
+            found = [found[place] for place in places]
+        pieces = np.array(found)
         best = np.full(len(pieces), -1.0, np.float32)
         if not len(pieces):
             return best
