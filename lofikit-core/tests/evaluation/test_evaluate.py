@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lofikit.chunks import LevelledClips
 from lofikit.cli.main import run as lofikit
 from lofikit.errors import LibraryError, OptionError
 from lofikit.evaluation import FIGURES
 from lofikit.evaluation.anchors import ANCHORS
 from lofikit.evaluation.comparison import Comparison, Spread, as_json, judge
 from lofikit.evaluation.evaluate import evaluate
-from lofikit.evaluation.excerpts import levelled, real_excerpts, spread_prompts
+from lofikit.evaluation.excerpts import real_excerpts, spread_prompts
 from lofikit.evaluation.stage import EvaluationOptions
 from lofikit.evaluation.takes import bounded
 from lofikit.library import Library
@@ -185,9 +186,10 @@ def test_prompts_are_spread_and_sound(music: Path) -> None:
 def test_excerpts_are_what_the_clip_has_there(music: Path) -> None:
     store = open_samples(Library(music), 4410)
     found = real_excerpts(store, store.clips, -20.0, 2000, 10_000)
-    parts = {part.clip.id: part for part in store.clips}
+    clips = LevelledClips(store, store.clips, -20.0)
+    samples = {part.clip.id: clips[index] for index, part in enumerate(store.clips)}
     for excerpt in found:
-        whole = levelled(store, parts[excerpt.clip.id], -20.0)
+        whole = samples[excerpt.clip.id]
         start = round(excerpt.start * 4410)
         np.testing.assert_array_equal(excerpt.prompt, whole[start : start + 2000])
         np.testing.assert_array_equal(excerpt.music, whole[start + 2000 : start + 12_000])

@@ -32,7 +32,7 @@ class CodeChain:
 
     def __init__(self, clips: Sequence[Samples], rate: int) -> None:
         self._codes = Codes(CodesConfig(delay=False), rate)
-        self._codes.fit(list(clips), 0)
+        self._codes.fit(clips, 0)
         encoded = [self._codes.encode(clip[None])[0] for clip in clips]
         self._frames = np.concatenate(encoded)
         ends = np.cumsum([len(frames) for frames in encoded]) - 1

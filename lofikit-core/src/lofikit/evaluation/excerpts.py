@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lofikit.chunks import level_gain
+from lofikit.chunks import LevelledClips
 from lofikit.errors import LibraryError
 from lofikit.evaluation.listening import level
 from lofikit.evaluation.spectrum import Samples
@@ -40,18 +40,6 @@ class Excerpt:
     music: Samples
 
 
-def levelled(store: SampleStore, part: ClipSamples, target: float | None) -> Samples:
-    """Returns a clip's samples as models hear them.
-
-    Args:
-        store: The samples of the library.
-        part: The clip.
-        target: Level that clips are brought to in dBFS RMS, or ``None``.
-    """
-    gain = np.float32(level_gain(part.rms, target))
-    return np.asarray(np.clip(store.of(part) * gain, -1.0, 1.0), dtype=np.float32)
-
-
 def spread_prompts(
     store: SampleStore,
     parts: Sequence[ClipSamples],
@@ -77,6 +65,7 @@ def spread_prompts(
             f"every held-back clip is shorter than a prompt of {length / store.rate:.2f} s",
             "hold back longer clips when you train, or measure with --bits-only",
         )
+    clips = LevelledClips(store, parts, target)
     ends = np.cumsum([part.length - length + 1 for part in parts])
     candidates = max(_CANDIDATES * count, len(parts))
     places = ((np.arange(candidates) + 0.5) * ends[-1] / candidates).astype(np.int64)
@@ -85,7 +74,7 @@ def spread_prompts(
     for place in places:
         index = int(np.searchsorted(ends, place, side="right"))
         part, begin = parts[index], int(place - (ends[index - 1] if index else 0))
-        samples = levelled(store, part, target)
+        samples = clips[index]
         prompt = samples[begin : begin + length]
         excerpt = Excerpt(part.clip, begin / store.rate, prompt, samples[:0])
         loud = level(prompt) >= level(samples) + FAINT
@@ -114,8 +103,8 @@ def real_excerpts(
     most = max(1, MOST_EXCERPTS // max(1, len(parts)))
     skip = max(1, -(-len(parts) // MOST_EXCERPTS))
     found = []
-    for part in parts[::skip]:
-        samples = levelled(store, part, target)
+    parts = parts[::skip]
+    for part, samples in zip(parts, LevelledClips(store, parts, target), strict=True):
         count = min(most, max(1, (part.length - prompt) // length))
         for start in np.linspace(0, part.length - prompt - length, count).astype(np.int64):
             middle, end = start + prompt, start + prompt + length

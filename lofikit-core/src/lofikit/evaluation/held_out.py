@@ -142,7 +142,9 @@ def _losses(model: Model, frames: Frames, warm_up: int) -> tuple[float, float, i
     """Returns the summed error and signal (or bits, and nothing) of a stretch, and its values."""
     outputs = model.forward(frames[:, : frames.shape[1] - model.block])
     first = warm_up - model.block
-    predicted, target = outputs[:, first:], frames[:, first + model.block :]
+    # Signals, such as the place in the beat, are no part of the sound, and are not scored.
+    signals = model.spec.signals
+    predicted, target = outputs[:, first:, signals:], frames[:, first + model.block :, signals:]
     if model.spec.levels is None:
         error = np.square(predicted - target, dtype=np.float64).sum()
         return float(error), float(np.square(target, dtype=np.float64).sum()), target.size

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lofikit.chunks import LevelledClips
 from lofikit.errors import LibraryError, OptionError
 from lofikit.evaluation.anchors import Anchor
 from lofikit.evaluation.code_chain import CodeChain
@@ -31,7 +32,6 @@ from lofikit.evaluation.embedding import Embedding, LogMelModulation, Vectors
 from lofikit.evaluation.excerpts import (
     PROMPT_SECONDS,
     Excerpt,
-    levelled,
     real_excerpts,
     spread_prompts,
 )
@@ -189,7 +189,7 @@ class Stage:
 
     def code_chain(self) -> Anchor:
         """Learns a chain from the clips that the first run was trained on."""
-        clips = [levelled(self._store, part, self._target) for part in self._trained[0]]
+        clips = LevelledClips(self._store, self._trained[0], self._target)
         return CodeChain(clips, self.rate).anchor()
 
     def real_row(self) -> Row:
@@ -272,7 +272,7 @@ class Stage:
         """Returns fingerprints and vectors of clips; runs that have them in common share them."""
         key = frozenset(part.clip.id for part in parts)
         if key not in self._memories:
-            clips = [levelled(self._store, part, self._target) for part in parts]
+            clips = LevelledClips(self._store, parts, self._target)
             self._memories[key] = Memory(clips, self.rate)
             self._references[key] = thinned(self._vectors(clips))
         return self._memories[key], self._references[key]
