@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,9 @@ def test_a_blind_vote_is_counted_for_what_was_heard_and_kept(page: Page, tmp_pat
     page.press("x")
     wait(lambda: page.find("#blind-b").get_attribute("aria-pressed") == "true")
     assert page.find("#blind-a").get_attribute("aria-pressed") == "false"
+    assert page.run("return document.activeElement.id") == "blind-b"
+    page.press(Keys.ARROW_RIGHT)
+    wait(lambda: float(page.run(playing)) > 2.3)
     assert float(page.run(playing)) > 0.3  # at the same moment
     assert not any(name in page.text("#blind-panel .decks") for name in ("plain", "bold"))
     expected: dict[str, list[int]] = {"plain": [0, 0, 0], "<b>bold": [0, 0, 0]}
@@ -242,6 +246,25 @@ def test_a_pair_is_revealed_without_a_vote_and_the_clip_itself_takes_part(page: 
     assert "You did not vote" in page.text("#blind-said")
     assert page.all("#tally tbody tr") == []
     assert not page.find("#vote-a").is_enabled()
+
+
+def test_one_run_is_compared_with_the_clip_itself(
+    page: Page,
+    runs: list[Run],
+    options: ReportOptions,
+    comparisons: list[Continuations],
+    tmp_path: Path,
+) -> None:
+    alone = [
+        replace(one, takes=tuple(take for take in one.takes if take.name == "plain"))
+        for one in comparisons
+    ]
+    file = tmp_path / "alone.html"
+    file.write_bytes(document(runs[:1], alone, options).encode())
+    page.browser.get(file.as_uri())
+    page.find("#vote-b").click()
+    assert "The clip itself" in page.text("#blind-said") and "plain" in page.text("#blind-said")
+    assert len(page.all("#tally tbody tr")) == 2
 
 
 def test_everything_is_reached_and_used_by_the_keyboard(page: Page) -> None:

@@ -93,7 +93,8 @@ def command(
     for run in opened:
         for line in run.version_warnings():
             note(line)
-    clips = [clip for run in opened for clip in run.manifest().get("training_clips", [])]
+    kinds = ("training_clips", "held_out_clips")  # the page holds excerpts of the latter
+    clips = [clip for run in opened for kind in kinds for clip in run.manifest().get(kind, [])]
     if line := licence_note(clips):
         note(line)
     music = Library(library or Path(opened[0].config.library))

@@ -27,9 +27,6 @@ from lofikit.report.media import (
 from lofikit.report.takes import Continuations, ReportOptions, Take, run_names
 from lofikit.run import Run
 
-QUIETEST = -60.0
-"""Level in dBFS RMS below which the blind test does not turn the other take down any further."""
-
 
 def document(
     runs: Sequence[Run],
@@ -141,7 +138,7 @@ def _take(
         seconds=f"{audio.seconds:.2f}",
         span=f"{span:.2f}",
         end=f"{end:.3f}",
-        level=f"{max(QUIETEST, level(audio.samples[0, round(end * audio.rate) :])):.2f}",
+        level=f"{level(audio.samples[0, round(end * audio.rate) :]):.2f}",
         label=", ".join(filter(None, [heading, f"prompt {prompt}", detail])),
         heading=heading,
         detail=element("span", detail, class_="subtle") if detail else "",

@@ -3,6 +3,7 @@
 
 (() => {
   const STEP = 2; // seconds that an arrow key goes
+  const SOFTEST = 0.25; // volume that a blind take is turned down to at most: by 12 dB
   const LEAD = 2; // seconds of the prompt that a blind take begins with
 
   /** @param {string} id @returns {any} */
@@ -283,7 +284,7 @@
         for (const side of ["a", "b"]) {
           const deck = this.decks[side];
           deck.src = this.pair[side].audio.src;
-          deck.volume = 10 ** ((quieter - this.pair[side].level) / 20);
+          deck.volume = Math.max(SOFTEST, 10 ** ((quieter - this.pair[side].level) / 20));
           seek(deck, this.start);
         }
         const position = byId("blind-position");
@@ -320,6 +321,7 @@
       if (this.side !== side) seek(deck, other.currentTime);
       else if (deck.ended) seek(deck, this.start);
       this.side = side;
+      if (document.activeElement?.matches(".deck")) byId(`blind-${side}`).focus();
       hush(deck);
       start(deck, byId("blind-said"));
     }
