@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lofikit.errors import PromptError
-from lofikit.models.base import Outputs, Sampling, Stream
+from lofikit.models.base import Outputs, Sampling, Stream, refuse_given
 from lofikit.representations.base import Frames
 from lofikit.streaming import engine
 from lofikit.streaming.network import EncoderDecoder, Input, Network
@@ -49,9 +49,10 @@ def open_stream(
     if compiled:
         reason = engine.supports(network)
         if reason is None:
-            return EngineStream(
-                engine.open_stream(network, batch, sampling.temperature, sampling.top_p, seed)
+            opened = engine.open_stream(
+                network, batch, sampling.temperature, sampling.top_p, seed
             )
+            return EngineStream(opened, getattr(network, "block", 1))
         _say_why(reason)
     if isinstance(network, EncoderDecoder):
         return TensorFlowBlockStream(network, batch, sampling, seed, device, xla)
@@ -64,18 +65,21 @@ def _say_why(reason: str) -> None:
 
 
 class EngineStream(Stream):
-    """A stream of core's engine as a model's."""
+    """A stream of core's engine as a model's; ``block`` frames are one prediction."""
 
-    def __init__(self, stream: engine.EngineStream) -> None:
+    def __init__(self, stream: engine.EngineStream, block: int) -> None:
         self._stream = stream
+        self._blocks = block > 1
 
     def prime(self, frames: Frames) -> Outputs:
         """See the base."""
         return self._stream.prime(frames)
 
-    def next(self, n: int) -> Frames:
+    def next(self, n: int, given: Frames | None = None) -> Frames:
         """See the base."""
-        return self._stream.next(n)
+        if self._blocks:
+            refuse_given(given, "a model of blocks of frames")
+        return self._stream.next(n, given)
 
 
 class _Draws:
@@ -171,8 +175,9 @@ class TensorFlowStream(_TensorFlowStream):
         outputs = np.concatenate([np.zeros((self._batch, 0, width), np.float32), *spans], axis=1)
         return outputs if self._input.levels is None else head_values(outputs, self._input)
 
-    def next(self, n: int) -> Frames:
+    def next(self, n: int, given: Frames | None = None) -> Frames:
         """See the base."""
+        refuse_given(given, "a stream of TensorFlow")
         self._start(1)
         draws = self._draws.numbers(self._generated, n)
         spans = [self._run(self._next, draws[:, at : at + _SPAN]) for at in _starts(draws)]
@@ -269,8 +274,9 @@ class TensorFlowBlockStream(_TensorFlowStream):
         joined = np.concatenate([np.zeros((self._batch, 0, width), np.float32), *outputs], axis=1)
         return joined if self._input.levels is None else head_values(joined, self._input)
 
-    def next(self, n: int) -> Frames:
+    def next(self, n: int, given: Frames | None = None) -> Frames:
         """See the base."""
+        refuse_given(given, "a stream of TensorFlow")
         self._start(self._block)
         parts = []
         while n:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from lofikit.errors import PromptError
-from lofikit.models.base import Outputs, Sampling, Stream
+from lofikit.models.base import Outputs, Sampling, Stream, refuse_given
 from lofikit.representations.base import Frames
-from lofikit.streaming.engine import EngineStream
+from lofikit.streaming.engine import EngineStream, checked_given
 from lofikit_torch.bodies.base import Memory
 from lofikit_torch.config import TorchOptions
 from lofikit_torch.device import working
@@ -20,19 +20,27 @@ from lofikit_torch.networks import FrameNetwork
 
 
 class CompiledStream(Stream):
-    """A stream of :mod:`lofikit.streaming`."""
+    """A stream of :mod:`lofikit.streaming`.
 
-    def __init__(self, stream: EngineStream) -> None:
+    Args:
+        stream: The engine's.
+        block: Frames that one prediction yields.
+    """
+
+    def __init__(self, stream: EngineStream, block: int) -> None:
         self._stream = stream
+        self._blocks = block > 1
 
     def prime(self, frames: Frames) -> Outputs:
         """Feeds given frames; see :meth:`lofikit.models.base.Stream.prime`."""
         # The engine's kernels are compiled for arrays that may be written to; a clip's may not.
         return self._stream.prime(frames if frames.flags.writeable else frames.copy())
 
-    def next(self, n: int) -> Frames:
+    def next(self, n: int, given: Frames | None = None) -> Frames:
         """Generates frames; see :meth:`lofikit.models.base.Stream.next`."""
-        return self._stream.next(n)
+        if self._blocks:
+            refuse_given(given, "a model of blocks of frames")
+        return self._stream.next(n, given)
 
 
 class TorchStream(Stream):
@@ -97,11 +105,15 @@ class TorchStream(Stream):
                 return self._nothing()
             return torch.cat(parts, dim=1).numpy()
 
-    def next(self, n: int) -> Frames:
+    def next(self, n: int, given: Frames | None = None) -> Frames:
         """Generates frames; see :meth:`lofikit.models.base.Stream.next`."""
         if n < 0:
             raise ValueError(f"the number of frames must be 0 or more, not {n}.")
+        if self._block > 1:
+            refuse_given(given, "a model of blocks of frames")
         spec = self._network.spec
+        told = torch.from_numpy(checked_given(given, self._batch, n, spec.size, spec.levels))
+        told = told.to(self._device)
         dtype = torch.float32 if spec.levels is None else torch.int32
         with working(self._device, self._options, training=False), torch.inference_mode():
             frames = torch.empty(self._batch, n, spec.size, dtype=dtype, device=self._device)
@@ -110,6 +122,9 @@ class TorchStream(Stream):
                 if self._drawn is None or self._given == self._block:
                     self._feed_back()
                     self._drawn, self._given = self._draw(), 0
+                    if given is not None:
+                        now = told[:, done : done + 1]
+                        self._drawn = torch.where(now.isnan(), self._drawn, now.to(self._drawn))
                 take = min(n - done, self._block - self._given)
                 frames[:, done : done + take] = self._drawn[:, self._given : self._given + take]
                 self._given += take

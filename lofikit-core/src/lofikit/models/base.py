@@ -120,12 +120,37 @@ class Stream(ABC):
         """
 
     @abstractmethod
-    def next(self, n: int) -> Frames:
+    def next(self, n: int, given: Frames | None = None) -> Frames:
         """Generates the next ``n`` frames (batch, n, size), feeding each prediction back.
 
         However the calls are cut, the frames are the same: ``next(3)`` and ``next(5)`` give
         what ``next(8)`` gives.
+
+        Args:
+            n: How many frames.
+            given: Values that are not the model's to choose, above all the signals of
+                :attr:`~lofikit.representations.base.FrameSpec.signals`; shape (batch, n, size),
+                :data:`~lofikit.representations.base.FREE` in place of class ids that the model shall
+                draw, and NaN in place of real values. They come out as they are, and what follows depends on them as if they had
+                been primed. Core leaves the argument out where nothing is given, so a stream
+                that cannot be given values may take ``n`` alone.
+
+        Raises:
+            OptionError: If this stream cannot be given values.
         """
+
+
+def refuse_given(given: Frames | None, what: str) -> None:
+    """Refuses given values in a stream that cannot use them.
+
+    Raises:
+        OptionError: If there are any.
+    """
+    if given is not None:
+        raise OptionError(
+            f"{what} cannot be given values of the frames that it generates",
+            "choose a model of one frame after the other: --model gru or --model transformer",
+        )
 
 
 class Model(ABC):

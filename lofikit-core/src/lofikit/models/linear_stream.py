@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lofikit.models.base import Outputs, Sampling, Stream
+from lofikit.models.base import Outputs, Sampling, Stream, refuse_given
 from lofikit.models.logistic_mixture import Array, LogisticMixture
 from lofikit.representations.base import Frames
 from lofikit.streaming.arena import aligned_zeros, padded
@@ -109,8 +109,9 @@ class LinearStream(Stream):
         self._follow(frames, traces=traces)
         return traces.reshape(batch, size, time, 2).transpose(0, 2, 1, 3)
 
-    def next(self, n: int) -> Frames:
+    def next(self, n: int, given: Frames | None = None) -> Frames:
         """Generates frames; see :meth:`Stream.next`."""
+        refuse_given(given, "linear prediction")
         frames = np.zeros((self._batch, n, self._size), np.int32 if self._levels else np.float32)
         series = self._follow(frames, generating=True)
         self._drawn += n

@@ -175,8 +175,10 @@ class BlockStream(EngineStream):
             self._waiting = self._waiting[:, :0]
         return outputs if spec.levels is None else outputs.reshape(batch, time, size, spec.levels)
 
-    def next(self, count: int) -> Frames:
+    def next(self, count: int, given: Frames | None = None) -> Frames:
         """Generate frames; see `EngineStream.next`."""
+        if given is not None:
+            raise ValueError("the stream of an encoder-decoder takes no given values.")
         if count < 0:
             raise ValueError(f"count must be 0 or more, not {count}.")
         spec, block = self._network.input, self._network.block
@@ -263,5 +265,5 @@ def _advance(
     none = np.empty(0, np.float32)
     run(
         processor, operations, program.weights, state, 0, 0, -1, 0, 0, 0, 0, none, none,
-        0, nothing, nothing, False, 1.0, 1.0, np.empty(program.streams, np.uint64), 0,
+        0, nothing, nothing, False, nothing, 1.0, 1.0, np.empty(program.streams, np.uint64), 0,
     )  # fmt: skip

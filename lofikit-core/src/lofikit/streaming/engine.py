@@ -114,19 +114,23 @@ class EngineStream(ABC):
         """
 
     @abstractmethod
-    def next(self, count: int) -> Frames:
+    def next(self, count: int, given: Frames | None = None) -> Frames:
         """Generate frames, feeding each back to make the one after.
 
         Before any `prime`, it starts from a first frame of zeros, or of the middle class.
 
         Args:
             count: Frames to generate.
+            given: Values to take instead of drawing them, shape (batch, count, size); -1 for ids
+                and NaN for real values that are drawn. The others are drawn by the same numbers
+                as if nothing were given.
 
         Returns:
             Shape (batch, count, size): float32, or int32 class ids.
 
         Raises:
-            ValueError: The count is negative.
+            ValueError: The count is negative, or given values have another shape or kind, or
+                this is the stream of an `EncoderDecoder`, which takes none.
         """
 
 
@@ -149,6 +153,33 @@ def checked_frames(frames: Frames, spec: Input, batch: int) -> FloatArray:
             )
     # A copy, as the compiled loop takes writable arrays only.
     return np.array(array, np.float32, order="C")
+
+
+def checked_given(
+    given: Frames | None, batch: int, count: int, size: int, levels: int | None
+) -> FloatArray:
+    """Given values as contiguous float32 with NaN where there is none; of size 0 without any.
+
+    Raises:
+        ValueError: They have another shape or kind, or ids outside the levels.
+    """
+    if given is None:
+        return np.empty((batch, count, 0), np.float32)
+    array = np.asarray(given)
+    if array.shape != (batch, count, size):
+        raise ValueError(
+            f"given values have shape {array.shape}; wanted ({batch}, {count}, {size})."
+        )
+    if levels is None:
+        return np.array(array, np.float32, order="C")
+    if not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"given values are {array.dtype}; this network takes integer class ids.")
+    if array.size and not -1 <= array.min() <= array.max() < levels:
+        raise ValueError(
+            f"given class ids reach from {array.min()} to {array.max()}; this network has {levels} "
+            f"levels, and -1 stands for a class that is drawn."
+        )
+    return np.where(array < 0, np.float32(np.nan), array.astype(np.float32))
 
 
 def first_frames(spec: Input, batch: int, time: int) -> Frames:

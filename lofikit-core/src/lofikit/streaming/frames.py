@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lofikit.streaming.arena import aligned_zeros, padded
-from lofikit.streaming.engine import EngineStream, Frames, checked_frames, first_frames
+from lofikit.streaming.engine import EngineStream, Frames, checked_frames, checked_given, first_frames
 from lofikit.streaming.network import FloatArray, Logistics, Network
 from lofikit.streaming.processor import this_processor
 from lofikit.streaming.program import Program, pack
@@ -80,24 +80,27 @@ class FrameStream(EngineStream):
         given = checked_frames(frames, self._network.input, self._batch)
         batch, time, size = given.shape
         outputs = np.empty((batch, time, self._network.input.head_width), np.float32)
-        self._run(given, outputs, generating=False)
+        self._run(given, outputs, generating=False, given=given[:, :, :0].copy())
         levels = self._network.input.levels
         return outputs if levels is None else outputs.reshape(batch, time, size, levels)
 
-    def next(self, count: int) -> Frames:
+    def next(self, count: int, given: Frames | None = None) -> Frames:
         """Generate frames; see `EngineStream.next`."""
         if count < 0:
             raise ValueError(f"count must be 0 or more, not {count}.")
         spec = self._network.input
+        values = checked_given(given, self._batch, count, spec.size, spec.levels)
         if self._clock == 0:
             self.prime(first_frames(spec, self._batch, 1))
         frames = np.empty((self._batch, count, spec.size), np.float32)
         nothing = np.empty((self._batch, count, 0), np.float32)
-        self._run(frames, nothing, generating=True)
+        self._run(frames, nothing, generating=True, given=values)
         self._drawn += count * spec.size
         return frames if spec.levels is None else frames.astype(np.int32)
 
-    def _run(self, frames: FloatArray, outputs: FloatArray, *, generating: bool) -> None:
+    def _run(
+        self, frames: FloatArray, outputs: FloatArray, *, generating: bool, given: FloatArray
+    ) -> None:
         spec = self._network.input
         width = spec.output_width // spec.size
 
@@ -121,6 +124,7 @@ class FrameStream(EngineStream):
                 frames[group.streams],
                 outputs[group.streams],
                 generating,
+                given[group.streams],
                 self._temperature,
                 self._top_p,
                 group.keys,

@@ -121,15 +121,18 @@ def _nucleus(weights: Any, at: int, levels: int, wanted: Any) -> Any:
 
 @inlined
 def draw_frame(
-    processor: Any, values: Any, at: int, frame: Any, levels: int, temperature: float, top_p: float,
-    key: Any, number: int,
+    processor: Any, values: Any, at: int, frame: Any, given: Any,
+    levels: int, temperature: float, top_p: float, key: Any, number: int,
 ) -> None:  # fmt: skip
     """Read the next frame off a head's values; logits are drawn from, and overwritten.
 
-    ``number`` counts the draws of the stream so far; a frame uses one a value.
+    ``number`` counts the draws of the stream so far; a frame uses one a value. Where ``given`` is
+    a number and not NaN, it is the value; it is empty where nothing is given.
     """
     for index in range(len(frame)):
-        if levels == 0:
+        if len(given) > 0 and given[index] == given[index]:
+            frame[index] = given[index]
+        elif levels == 0:
             frame[index] = values[at + index]
         else:
             logits = at + index * levels
@@ -145,11 +148,12 @@ def draw_frames(
     """Fill frames (streams, time, size) from a head's flat values, which are overwritten."""
     streams, time, size = frames.shape
     width = size * max(1, levels)
+    nothing = values[:0]
     for row in range(streams):
         for now in range(time):
             at = (row * time + now) * width
             number = drawn + now * size
             draw_frame(
-                processor, values, at, frames[row, now], levels, temperature, top_p,
+                processor, values, at, frames[row, now], nothing, levels, temperature, top_p,
                 keys[row], number,
             )  # fmt: skip

@@ -343,12 +343,12 @@ def run(
     source: int, head: int, embedding: int, table: int, levels: int, width: int,
     mixtures: int, edges: Any, logits: Any,
     clock: int, frames: Any, outputs: Any,
-    generating: bool, temperature: float, top_p: float, keys: Any, drawn: int,
+    generating: bool, given: Any, temperature: float, top_p: float, keys: Any, drawn: int,
 ) -> None:  # fmt: skip
     """Step a group of streams through frames (streams, time, size).
 
-    Generating, each frame is drawn from the head's outputs before and written to ``frames``; else
-    ``frames`` are given. The head's values after each are written to ``outputs`` (streams, time,
+    Generating, each frame is drawn from the head's outputs before, but for the values that are
+    ``given`` (see `draw_frame`), and written to ``frames``; else ``frames`` are there. The head's values after each are written to ``outputs`` (streams, time,
     values), whose last axis is empty where nobody wants them. Frames of size 0 step without any
     input. Where the head gives ``mixtures`` of logistic distributions over cells with inner
     ``edges``, ``logits`` is a space for a frame's logits and one padded row more.
@@ -365,12 +365,14 @@ def run(
                 if mixtures > 0:
                     _logits(processor, state, at, size, mixtures, edges, logits)
                     draw_frame(
-                        processor, logits, 0, frame, levels, temperature, top_p, keys[row], number
-                    )
+                        processor, logits, 0, frame, given[row, now],
+                        levels, temperature, top_p, keys[row], number,
+                    )  # fmt: skip
                 else:
                     draw_frame(
-                        processor, state, at, frame, levels, temperature, top_p, keys[row], number
-                    )
+                        processor, state, at, frame, given[row, now],
+                        levels, temperature, top_p, keys[row], number,
+                    )  # fmt: skip
             at = source + row * source_stride
             feed(weights, state, at, frame, levels, embedding, table, width)
         step(processor, operations, weights, state, streams, clock + now)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import numpy as np
 
+from lofikit.errors import OptionError
 from lofikit.models.base import Model, Outputs, Sampling, Stream
-from lofikit.representations.base import Frames
+from lofikit.representations.base import FREE, Frames
 from lofikit.testing.cases import ModelCase
 from lofikit.testing.faults import require, require_close, require_same
 
@@ -64,6 +66,42 @@ def check_stream_cuts(case: ModelCase) -> None:
         require(not np.array_equal(rows[0], rows[1]), case, "two streams draw the same frames")
 
 
+def check_given_values(case: ModelCase) -> None:
+    """Values given while generating come out as they are, and are heard by what follows.
+
+    A stream may take none, or refuse them with a hint.
+    """
+    model = _trained(case)
+    prompt, told = _history(case, model, batch=2), case.frames(2, 12 * model.block, seed=2)
+    free = np.nan if case.spec.levels is None else FREE
+    given = told.copy()
+    given[0] = free  # one stream is given nothing,
+    given[1, ::3, -1] = free  # the other all but some values of some frames
+    streams = [model.stream(2, Sampling(), 5) for _ in range(3)]
+    for stream in streams:
+        stream.prime(prompt)
+    whole, cut, alone = streams
+    if "given" not in inspect.signature(whole.next).parameters:
+        return
+    try:
+        frames = whole.next(12 * model.block, given)
+    except OptionError as error:
+        require(bool(error.hint), case, "the error for given values has no hint")
+        return
+    chosen = np.isnan(given) if case.spec.levels is None else given == FREE
+    kept = np.where(chosen, 0, frames)
+    require_same(kept, np.where(chosen, 0, told), case, "given values and those that come out")
+    parts = [cut.next(5, given[:, :5]), cut.next(12 * model.block - 5, given[:, 5:])]
+    require_same(np.concatenate(parts, axis=1), frames, case, "given in other pieces")
+    free_run = alone.next(12 * model.block)
+    require_same(frames[:1], free_run[:1], case, "a stream that is given nothing beside another")
+    more = _history(case, model, batch=2, seed=1)
+    expected = model.forward(np.concatenate([prompt, frames, more], axis=1))
+    outputs = whole.prime(more)
+    start = prompt.shape[1] + frames.shape[1]
+    require_close(outputs, expected[:, start:], case, "outputs after given values", TOLERANCE)
+
+
 def check_streams_do_not_mix(case: ModelCase) -> None:
     """A stream of a batch gives what it gives alone."""
     model = _trained(case)
@@ -104,6 +142,7 @@ STREAM_CHECKS: tuple[Callable[[ModelCase], None], ...] = (
     check_stream_equals_forward,
     check_generation_feeds_back,
     check_stream_cuts,
+    check_given_values,
     check_streams_do_not_mix,
     check_stream_keeps_its_weights,
     check_unprimed_stream,
