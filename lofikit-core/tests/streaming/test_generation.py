@@ -235,3 +235,39 @@ def test_an_lstm_alone_may_be_the_whole_network() -> None:
     network = Network(Input(1), (layer,), Dense(np.ones((1, 1)), np.full(1, 0.25)))
 
     np.testing.assert_array_equal(open_stream(network, 1).next(3), np.full((1, 3, 1), 0.25))
+
+
+@pytest.mark.parametrize("kind", ["tcn", "gru", "transformer", "regressing"])
+def test_given_values_are_taken_and_heard(kind: str, networks: Any, forward: Any) -> None:
+    network = networks[kind]
+    free = np.nan if network.input.levels is None else -1
+    unled = open_stream(network, 2, seed=3).next(300)
+    given = np.full_like(unled, free)
+    given[1, 10:, 0] = 0.25 if network.input.levels is None else 4  # one value of one stream
+    stream = open_stream(network, 2, seed=3)
+
+    led = np.concatenate([stream.next(15, given[:, :15]), stream.next(285, given[:, 15:])], axis=1)
+
+    np.testing.assert_array_equal(led[1, 10:, 0], given[1, 10:, 0])
+    np.testing.assert_array_equal(led[0], unled[0])
+    np.testing.assert_array_equal(led[1, :10], unled[1, :10])
+    assert (led[1, 11:, 1] != unled[1, 11:, 1]).any()
+    # The state that it leaves is that of a stream which was told the same frames.
+    told = open_stream(network, 2)
+    start = np.full((2, 1, 2), 0 if network.input.levels is None else 4, unled.dtype)
+    told.prime(np.concatenate([start, led], axis=1))
+    np.testing.assert_array_equal(told.prime(led[:, :5]), stream.prime(led[:, :5]))
+
+
+def test_given_values_that_do_not_fit_are_refused(networks: Any) -> None:
+    stream = open_stream(networks["tcn"], 2)
+    for given, word in (
+        (np.zeros((2, 4, 2), np.int32), "shape"),
+        (np.zeros((2, 5, 2), np.float32), "integer"),
+        (np.full((2, 5, 2), 9, np.int32), "levels"),
+        (np.full((2, 5, 2), -2, np.int32), "levels"),
+    ):
+        with pytest.raises(ValueError, match=word):
+            stream.next(5, given)
+    with pytest.raises(ValueError, match="encoder-decoder"):
+        open_stream(networks["blocks"], 1).next(5, np.zeros((1, 5, 2), np.int32))

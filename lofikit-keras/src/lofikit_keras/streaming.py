@@ -49,9 +49,7 @@ def open_stream(
     if compiled:
         reason = engine.supports(network)
         if reason is None:
-            opened = engine.open_stream(
-                network, batch, sampling.temperature, sampling.top_p, seed
-            )
+            opened = engine.open_stream(network, batch, sampling.temperature, sampling.top_p, seed)
             return EngineStream(opened, getattr(network, "block", 1))
         _say_why(reason)
     if isinstance(network, EncoderDecoder):

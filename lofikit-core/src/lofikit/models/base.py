@@ -130,10 +130,10 @@ class Stream(ABC):
             n: How many frames.
             given: Values that are not the model's to choose, above all the signals of
                 :attr:`~lofikit.representations.base.FrameSpec.signals`; shape (batch, n, size),
-                :data:`~lofikit.representations.base.FREE` in place of class ids that the model shall
-                draw, and NaN in place of real values. They come out as they are, and what follows depends on them as if they had
-                been primed. Core leaves the argument out where nothing is given, so a stream
-                that cannot be given values may take ``n`` alone.
+                :data:`~lofikit.representations.base.FREE` in place of class ids that the model is
+                to draw, and NaN in place of real values. They come out as they are, and what
+                follows depends on them as if they had been primed. Core leaves the argument out
+                where nothing is given, so a stream that takes no values may take ``n`` alone.
 
         Raises:
             OptionError: If this stream cannot be given values.

@@ -11,7 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from lofikit.streaming.arena import aligned_zeros, padded
-from lofikit.streaming.engine import EngineStream, Frames, checked_frames, checked_given, first_frames
+from lofikit.streaming.engine import (
+    EngineStream,
+    Frames,
+    checked_frames,
+    checked_given,
+    first_frames,
+)
 from lofikit.streaming.network import FloatArray, Logistics, Network
 from lofikit.streaming.processor import this_processor
 from lofikit.streaming.program import Program, pack

@@ -348,10 +348,11 @@ def run(
     """Step a group of streams through frames (streams, time, size).
 
     Generating, each frame is drawn from the head's outputs before, but for the values that are
-    ``given`` (see `draw_frame`), and written to ``frames``; else ``frames`` are there. The head's values after each are written to ``outputs`` (streams, time,
-    values), whose last axis is empty where nobody wants them. Frames of size 0 step without any
-    input. Where the head gives ``mixtures`` of logistic distributions over cells with inner
-    ``edges``, ``logits`` is a space for a frame's logits and one padded row more.
+    ``given`` (see `draw_frame`), and written to ``frames``; else ``frames`` are there. The head's
+    values after each are written to ``outputs`` (streams, time, values), whose last axis is empty
+    where nobody wants them. Frames of size 0 step without any input. Where the
+    head gives ``mixtures`` of logistic distributions over cells with inner ``edges``, ``logits`` is
+    a space for a frame's logits and one padded row more.
     """
     streams, time, size = frames.shape
     source_stride = padded_width(size * width)

@@ -92,9 +92,11 @@ def check_given_values(case: ModelCase) -> None:
     kept = np.where(chosen, 0, frames)
     require_same(kept, np.where(chosen, 0, told), case, "given values and those that come out")
     parts = [cut.next(5, given[:, :5]), cut.next(12 * model.block - 5, given[:, 5:])]
-    require_same(np.concatenate(parts, axis=1), frames, case, "given in other pieces")
+    joined = np.concatenate(parts, axis=1)
+    require_close(joined, frames, case, "values given in other pieces", TOLERANCE)
     free_run = alone.next(12 * model.block)
-    require_same(frames[:1], free_run[:1], case, "a stream that is given nothing beside another")
+    what = "a stream that is given nothing beside one that is"
+    require_close(frames[:1], free_run[:1], case, what, TOLERANCE)
     more = _history(case, model, batch=2, seed=1)
     expected = model.forward(np.concatenate([prompt, frames, more], axis=1))
     outputs = whole.prime(more)
