@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.audio import Audio
+from lofikit.chunks import LevelledClips
 from lofikit.errors import LibraryError, OptionError, PromptError
 from lofikit.evaluation import measure
-from lofikit.evaluation.excerpts import Excerpt, levelled, spread_prompts
+from lofikit.evaluation.excerpts import Excerpt, spread_prompts
 from lofikit.generation import BatchPerformer
 from lofikit.library import MIX, Library
 from lofikit.models.base import Sampling
@@ -234,7 +235,8 @@ def _stretch(store: SampleStore, prompt: Excerpt, seconds: float, level: float |
             "separate the library again, or leave that run out",
         )
     first = round(prompt.start * store.rate)
-    return levelled(store, part, level)[first : first + round(seconds * store.rate)]
+    samples = LevelledClips(store, [part], level)[0]
+    return samples[first : first + round(seconds * store.rate)]
 
 
 def _original(
