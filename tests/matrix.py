@@ -62,19 +62,25 @@ class Cell:
     reason: str = ""
 
 
-def config_of(component: Component, small: bool = False) -> ComponentConfig:
+# Class ids without an order must be embedded.
+EMBEDDED = {**SMALL, "embedding": 4}
+
+
+def config_of(component: Component, small: dict[str, Any] | None = None) -> ComponentConfig:
     config = load_class(component.config)
-    options = {n: v for n, v in SMALL.items() if n in config.model_fields} if small else {}
+    options = {n: v for n, v in (small or {}).items() if n in config.model_fields}
     values = build(config, options).model_dump(mode="json")
     return ComponentConfig(name=component.name, options=values)
 
 
 def try_pair(representation: Component, model: Component, library: Path, folder: Path) -> Cell:
+    spec = spec_of(representation)
+    small = SMALL if spec.ordinal else EMBEDDED
     try:
         config = RunConfig(
             library=str(library),
             representation=config_of(representation),
-            model=config_of(model, small=True),
+            model=config_of(model, small),
             training=PLAN,
         )
         train_and_play(Run.create(folder, config), Library(library))
@@ -140,6 +146,8 @@ def page(cells: dict[tuple[str, str], Cell], specs: dict[str, FrameSpec]) -> str
             *reasons,
             "",
             "Frames are values a frame: `1x256` is one of 256 classes, `256xreal` are 256 reals.",
+            "Classes in no order, as codes are, are given to models that embed them with",
+            "`--model.embedding`.",
             "",
         ]
     )

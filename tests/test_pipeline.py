@@ -37,10 +37,10 @@ def lofikit(*words: str) -> None:
     assert run_command(list(words)) == 0
 
 
-def weights(run: Path) -> dict[str, bytes]:
+def weights(run: Path, *names: str) -> dict[str, bytes]:
     return {
         f"{name}/{key}": value.tobytes()
-        for name in ("last", "best")
+        for name in names or ("last", "best")
         for key, value in read_arrays(run / f"{name}.safetensors")[0].items()
     }
 
@@ -85,6 +85,28 @@ def test_a_model_trains_and_goes_on_from_a_clip(
     samples = read(take).samples
     assert np.isfinite(samples).all()
     assert take.read_bytes() == (tmp_path / "again.wav").read_bytes()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_codes_are_learned_once_and_stay_with_the_run(
+    backend: str, tmp_path: Path, music: Path
+) -> None:
+    run, take = tmp_path / "run", tmp_path / "take.wav"
+    codes = ["--representation", "codes", "--representation.books", "2"]
+    model = ["--model", f"{backend}/lstm", *SMALL["lstm"], "--model.embedding", "4"]
+    plan = ["--steps", "3", "--epochs", "2", "--audition", "0.2"]
+    lofikit("train", str(music), *codes, *model, *plan, "-o", str(run))
+    learned = (run / "representation.safetensors").read_bytes()
+    (run / "last.safetensors").unlink()  # as though it was killed before its first checkpoint
+    before = weights(run, "best")
+    lofikit("train", "--resume", "-o", str(run))
+    assert (run / "representation.safetensors").read_bytes() == learned
+    assert weights(run, "best") == before
+    lofikit("generate", str(run), "--seconds", "1", "--prompt-seconds", "2", "-o", str(take))
+    samples = read(take).samples
+    assert np.isfinite(samples).all()
+    assert np.abs(samples[:, -1000:]).max() > 0.001
+    lofikit("evaluate", str(run), "--quick", "--prompts", "1", "--seconds", "1")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
