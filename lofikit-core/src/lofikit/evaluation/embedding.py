@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -69,6 +71,8 @@ class LogMelModulation:
 def load_embedding(where: str | None) -> Embedding:
     """Returns an embedding by its place, ``package.module:Class``; the built-in one for ``None``.
 
+    A module may lie in the folder that one works in.
+
     Raises:
         OptionError: If it is not there, or is none.
     """
@@ -77,11 +81,15 @@ def load_embedding(where: str | None) -> Embedding:
     from lofikit.plugins import load_class
 
     hint = "write package.module:Class, of a class with the method embed(samples, rate)"
+    here = str(Path.cwd())
+    sys.path.append(here)  # last: nothing there takes the place of an installed module
     try:
         made: Callable[[], Embedding] = load_class(where)
         embedding = made()
     except Exception as error:  # whatever a stranger's module raises
         raise OptionError(f"--embedding {where}: {error}", hint) from error
+    finally:
+        sys.path.remove(here)
     if not callable(getattr(embedding, "embed", None)):
         raise OptionError(f"--embedding {where}: it has no method embed", hint)
     return embedding
