@@ -1,4 +1,4 @@
-"""Generation speed: frames fed back, a second, for the paper's three networks.
+"""Generation speed: frames fed back, a second, for the paper's networks and those of codes.
 
 Every row runs in the same process on the same weights, pinned to one core, and its first frames
 are compared with the engine's before it is timed. TensorFlow's rows appear where tensorflow and
@@ -19,7 +19,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numba
 import numba_loop
@@ -30,9 +30,15 @@ from numba.extending import intrinsic
 from rich.console import Console
 from rich.table import Table
 
+from lofikit.models.base import Sampling
+from lofikit.models.layers import network as described
+from lofikit.options import build
+from lofikit.plugins import load_class, registry
+from lofikit.representations.base import FrameSpec
 from lofikit.streaming.engine import open_stream
 from lofikit.streaming.formulas import Vectors
 from lofikit.streaming.network import (
+    GRU,
     LSTM,
     TCN,
     Conv,
@@ -41,12 +47,14 @@ from lofikit.streaming.network import (
     Input,
     Network,
     ResidualBlock,
+    TransformerBlock,
 )
 from lofikit.streaming.processor import this_processor
 
 RATE = 4410
 WINDOW = 512
 HOP = 500  # samples a frame of the seq2seq
+CODES_HOP = 128  # and of codes
 DILATIONS = (1, 2, 4, 8, 16, 32)
 CHECKED = 16
 Generate = Callable[[int], np.ndarray]
@@ -66,6 +74,7 @@ class Row:
     make: Callable[..., Generate]
     exact: bool = True
     tolerance: float = 1e-3
+    hop: int = 1  # samples a frame
 
     def prepared(self) -> Generate:
         return self.make(self.network, self.seed)
@@ -115,8 +124,14 @@ def operations(network: Network | EncoderDecoder) -> int:
         return 2 * size + 2 * network.decoder.kernel.size // network.block
     size = network.head.weight.size
     for layer in network.layers:
-        if isinstance(layer, LSTM):
+        if isinstance(layer, GRU | LSTM):
             size += layer.kernel.size + layer.recurrent.size
+        elif isinstance(layer, Dense):
+            size += layer.weight.size
+        elif isinstance(layer, TransformerBlock):
+            attention = layer.attention
+            size += 4 * attention.query.size + layer.up.weight.size + layer.down.weight.size
+            size += 2 * attention.window * attention.query.shape[1]
         elif isinstance(layer, TCN):
             size += sum(conv.weight.size for block in layer.blocks for conv in block.convs)
     return 2 * size
@@ -126,7 +141,7 @@ def engine(
     network: Network | EncoderDecoder, seed: np.ndarray, weights: Any = "float32"
 ) -> Generate:
     """A primed stream; each call goes on where the last one stopped."""
-    stream = open_stream(network, len(seed), weights=weights)
+    stream = open_stream(network, len(seed), temperature=0, weights=weights)
     stream.prime(seed)
     return stream.next
 
@@ -200,16 +215,41 @@ def block_rows(units: int = 2048) -> list[Row]:
     if has("tensorflow", "tcn"):
         import tensorflow_loops as tensorflow
 
-        rows.append(Row(network, "TensorFlow", seed, 20, tensorflow.encoder_decoder))
+        rows.append(Row(network, "TensorFlow", seed, 20, tensorflow.encoder_decoder, hop=HOP))
     if has("torch"):
         import torch_loops
 
         make = torch_loops.encoder_decoder
-        rows.append(Row(network, "torch", seed, 20, make))
+        rows.append(Row(network, "torch", seed, 20, make, hop=HOP))
         make = torch_loops.encoder_decoder_int8
-        rows.append(Row(network, "torch, dynamic int8", seed, 20, make, tolerance=0.1))
-    rows.append(Row(network, "lofikit engine", seed, 20, engine))
-    rows.append(Row(network, "lofikit engine, int8", seed, 20, engine_int8, tolerance=0.1))
+        rows.append(Row(network, "torch, dynamic int8", seed, 20, make, tolerance=0.1, hop=HOP))
+    rows.append(Row(network, "lofikit engine", seed, 20, engine, hop=HOP))
+    rows.append(Row(network, "lofikit engine, int8", seed, 20, engine_int8, tolerance=0.1, hop=HOP))
+    return rows
+
+
+def codes_rows(name: str, **options: Any) -> list[Row]:
+    """A model of `lofikit-torch` over four books of 256 codes, with its first weights."""
+    if not has("torch", "lofikit_torch"):
+        return []
+    spec = FrameSpec(sample_rate=RATE, hop=CODES_HOP, size=4, levels=256, ordinal=False)
+    component = registry().find("model", name)
+    config = build(load_class(component.config), {**options, "device": "cpu", "engine": False})
+    model = load_class(component.target)(config, spec, 0)
+    weights = {k.removeprefix("weights/"): value for k, value in model.state().items()}
+    network = described(config, spec, weights)
+
+    def eager(_: Network, seed: np.ndarray) -> Generate:
+        stream = model.stream(len(seed), Sampling(temperature=0), 0)
+        stream.prime(seed)
+        return cast(Generate, stream.next)
+
+    rows = []
+    rng = np.random.default_rng(0)
+    for streams in (1, 16):
+        seed = rng.integers(0, 256, (streams, WINDOW, 4)).astype(np.int32)
+        rows.append(Row(network, "torch eager, carried state", seed, 50, eager, hop=CODES_HOP))
+        rows.append(Row(network, "lofikit engine", seed, 400, engine, hop=CODES_HOP))
     return rows
 
 
@@ -290,6 +330,9 @@ NETWORKS: dict[str, Callable[[], list[Row]]] = {
     "LSTM 128": lambda: lstm_rows(128),
     "LSTM 512": lambda: lstm_rows(512),
     "seq2seq 2048": block_rows,
+    "codes, GRU 256 x 2": lambda: codes_rows("torch/gru", units=256, layers=2),
+    "codes, GRU 512 x 2": lambda: codes_rows("torch/gru", units=512, layers=2),
+    "codes, transformer 256 x 4": lambda: codes_rows("torch/transformer", width=256, layers=4),
 }
 
 
@@ -323,7 +366,7 @@ def main() -> None:
                 raise SystemExit(f"{row.way} is not the same network: off by {off:.2g}")
             streams = len(row.seed)
             frames = streams * row.frames / timed(row, options.repeats, clock)
-            samples = frames * (HOP if isinstance(row.network, EncoderDecoder) else 1)
+            samples = frames * row.hop
             table.add_row(
                 row.way,
                 str(streams),
