@@ -1,4 +1,4 @@
-"""Generation speed: frames fed back, a second, for the paper's networks and those of codes.
+"""Generation speed: frames fed back, a second, for the paper's networks and later ones.
 
 Every row runs in the same process on the same weights, pinned to one core, and its first frames
 are compared with the engine's before it is timed. TensorFlow's rows appear where tensorflow and
@@ -19,6 +19,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numba
@@ -30,8 +31,9 @@ from numba.extending import intrinsic
 from rich.console import Console
 from rich.table import Table
 
+from lofikit.models import layers
 from lofikit.models.base import Sampling
-from lofikit.models.layers import network as described
+from lofikit.models.configs import LRUConfig, SampleRNNConfig, WaveNetConfig
 from lofikit.options import build
 from lofikit.plugins import load_class, registry
 from lofikit.representations.base import FrameSpec
@@ -45,9 +47,12 @@ from lofikit.streaming.network import (
     Dense,
     EncoderDecoder,
     Input,
+    LRUBlock,
     Network,
     ResidualBlock,
+    Tiers,
     TransformerBlock,
+    WaveNet,
 )
 from lofikit.streaming.processor import this_processor
 
@@ -134,6 +139,15 @@ def operations(network: Network | EncoderDecoder) -> int:
             size += 2 * attention.window * attention.query.shape[1]
         elif isinstance(layer, TCN):
             size += sum(conv.weight.size for block in layer.blocks for conv in block.convs)
+        elif isinstance(layer, LRUBlock):
+            size += layer.recurrence.into.size + layer.recurrence.out.size + layer.gate.weight.size
+        elif isinstance(layer, WaveNet):
+            for block in layer.blocks:
+                residual = 0 if block.residual is None else block.residual.size
+                size += block.conv.weight.size + residual + block.skip.size
+        elif isinstance(layer, Tiers):
+            upper = layer.gru.kernel.size + layer.gru.recurrent.size + layer.conditions.size
+            size += upper // layer.period + layer.recent.size
     return 2 * size
 
 
@@ -237,7 +251,7 @@ def codes_rows(name: str, **options: Any) -> list[Row]:
     config = build(load_class(component.config), {**options, "device": "cpu", "engine": False})
     model = load_class(component.target)(config, spec, 0)
     weights = {k.removeprefix("weights/"): value for k, value in model.state().items()}
-    network = described(config, spec, weights)
+    network = layers.network(config, spec, weights)
 
     def eager(_: Network, seed: np.ndarray) -> Generate:
         stream = model.stream(len(seed), Sampling(temperature=0), 0)
@@ -251,6 +265,38 @@ def codes_rows(name: str, **options: Any) -> list[Row]:
         rows.append(Row(network, "torch eager, carried state", seed, 50, eager, hop=CODES_HOP))
         rows.append(Row(network, "lofikit engine", seed, 400, engine, hop=CODES_HOP))
     return rows
+
+
+def samples_rows(config: Any) -> list[Row]:
+    """A network of one of core's families on 256 classes, which are drawn; its first weights."""
+    spec = FrameSpec(sample_rate=RATE, hop=1, size=1, levels=256)
+    network = layers.network(config, spec, layers.initial_weights(config, spec, 0))
+    assert isinstance(network, Network)
+    rows = []
+
+    def add(way: str, frames: int, make: Callable[..., Generate], streams: int = 1) -> None:
+        # Torch draws by another generator: classes differ, the network is the same.
+        seed = np.full((streams, WINDOW, 1), 128, np.int32)
+        rows.append(Row(network, way, seed, frames, make, way == "lofikit engine"))
+
+    if has("torch", "lofikit_torch"):
+        for streams in (1, 16):
+            add("torch eager, carried state", 300, partial(torch_stream, config, spec), streams)
+    for streams in (1, 4, 16):
+        add("lofikit engine", 32_000 // streams, engine, streams)
+    return rows
+
+
+def torch_stream(config: Any, spec: FrameSpec, _: Network, seed: np.ndarray) -> Generate:
+    """The stream of lofikit-torch itself, of the same first weights."""
+    from lofikit_torch import config as torch_configs
+    from lofikit_torch.models import TorchModel
+
+    kind = getattr(torch_configs, f"Torch{type(config).__name__}")
+    model = TorchModel(kind(**config.model_dump(), device="cpu", engine=False), spec, 0)
+    stream = model.stream(len(seed), Sampling(), 0)
+    stream.prime(seed)
+    return stream.next
 
 
 def has(*modules: str) -> bool:
@@ -333,6 +379,9 @@ NETWORKS: dict[str, Callable[[], list[Row]]] = {
     "codes, GRU 256 x 2": lambda: codes_rows("torch/gru", units=256, layers=2),
     "codes, GRU 512 x 2": lambda: codes_rows("torch/gru", units=512, layers=2),
     "codes, transformer 256 x 4": lambda: codes_rows("torch/transformer", width=256, layers=4),
+    "LRU 4 x 64": lambda: samples_rows(LRUConfig()),
+    "WaveNet 64": lambda: samples_rows(WaveNetConfig()),
+    "SampleRNN 256": lambda: samples_rows(SampleRNNConfig()),
 }
 
 
