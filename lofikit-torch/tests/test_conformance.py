@@ -57,6 +57,34 @@ class TestTCNOfLogisticsByTorch(TestTCNByTorch):
     unsupported = (REAL, CODES)
 
 
+class TestLSTMBesideAPredictor(ModelSuite):
+    component = "torch/lstm"
+    options: ClassVar[dict[str, Any]] = {
+        "window": 16,
+        "units": 8,
+        "device": "cpu",
+        "head": "logistics",
+        "mixtures": 3,
+        "predictor": "levinson",
+        "predictor_order": 4,
+    }
+    random_options = RANDOM
+    specs = (CLASSES,)
+    unsupported = (REAL, CODES, WIDE)
+    learning_rate = 3e-2
+
+
+class TestTCNBesideAPredictorByTorch(TestTCNByTorch):
+    options: ClassVar[dict[str, Any]] = {
+        **TestTCNByTorch.options,
+        "head": "logistics",
+        "predictor": "rls",
+        "predictor_order": 4,
+    }
+    specs = (CLASSES,)
+    unsupported = (REAL, CODES)
+
+
 class TestLSTM(ModelSuite):
     component = "torch/lstm"
     options: ClassVar[dict[str, Any]] = {"window": 16, "units": 8, "device": "cpu"}

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lofikit.streaming.heads import LOG_SCALES, UNIFORM, even_edges
+from lofikit.streaming.heads import LOG_SCALES, UNIFORM, companded_edges, even_edges
+from lofikit.streaming.network import GUIDE_RANGE
 
 FAR = 1e3
 """Where the outermost cells end: as good as infinite, and of finite gradients."""
@@ -22,14 +23,15 @@ class Logistics:
     Args:
         mixtures: Distributions a class id.
         levels: Number of classes.
+        guided: Whether means and scales are around a prediction, in units of its running error.
     """
 
-    def __init__(self, mixtures: int, levels: int) -> None:
-        self.mixtures, self.levels = mixtures, levels
-        inner = torch.from_numpy(even_edges(levels))
+    def __init__(self, mixtures: int, levels: int, guided: bool = False) -> None:
+        self.mixtures, self.levels, self.guided = mixtures, levels, guided
+        inner = torch.from_numpy((companded_edges if guided else even_edges)(levels))
         self._edges = torch.cat([torch.tensor([-FAR]), inner, torch.tensor([FAR])])
 
-    def log_likelihood(self, values: Tensor, ids: Tensor) -> Tensor:
+    def log_likelihood(self, values: Tensor, ids: Tensor, inputs: Tensor | None = None) -> Tensor:
         """Returns the logarithm of the probability of given classes.
 
         Only their cells are computed: training need not know all classes'.
@@ -37,35 +39,45 @@ class Logistics:
         Args:
             values: Of the head, shape (batch, time, size * 3 * mixtures).
             ids: Class ids, shape (batch, time, size).
+            inputs: What went in, of which the last values guide (batch, time, values).
 
         Returns:
             Shape (batch, time, size).
         """
         edges = self._edges.to(values.device)
         lower, upper = edges[ids].unsqueeze(-1), edges[ids + 1].unsqueeze(-1)
-        return self._log_cells(values, lower, upper).squeeze(-1)
+        return self._log_cells(values, inputs, lower, upper).squeeze(-1)
 
-    def logits(self, values: Tensor) -> Tensor:
+    def logits(self, values: Tensor, inputs: Tensor | None = None) -> Tensor:
         """Returns the logarithms of the probabilities of all classes.
 
         Args:
             values: Of the head, shape (batch, time, size * 3 * mixtures).
+            inputs: See :meth:`log_likelihood`.
 
         Returns:
             Shape (batch, time, size, levels).
         """
         edges = self._edges.to(values.device)
         piece = max(1, AT_ONCE // (values.shape[0] * values.shape[2] * self.levels))
+        guides = values[..., :0] if inputs is None else inputs
         parts = [
-            self._log_cells(part, edges[:-1], edges[1:]) for part in values.split(piece, dim=1)
+            self._log_cells(part, guide, edges[:-1], edges[1:])
+            for part, guide in zip(values.split(piece, 1), guides.split(piece, 1), strict=True)
         ]
         return torch.cat(parts, dim=1)
 
-    def _log_cells(self, values: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+    def _log_cells(
+        self, values: Tensor, inputs: Tensor | None, lower: Tensor, upper: Tensor
+    ) -> Tensor:
         """Returns logarithms of the shares between edges (..., cells), shape (..., size, cells)."""
         shaped = values.unflatten(2, (-1, 3, 1, self.mixtures))
         weights, means, log_scales = shaped.unbind(3)
         sharpness = torch.exp(-log_scales.clamp(*LOG_SCALES))
+        if self.guided and inputs is not None:
+            centre, logarithm = inputs[..., -2, None, None, None], inputs[..., -1, None, None, None]
+            unit = torch.exp((logarithm - 1) * GUIDE_RANGE)
+            means, sharpness = centre + unit * means, sharpness / unit
         below = (lower.unsqueeze(-1) - means) * sharpness
         above = (upper.unsqueeze(-1) - means) * sharpness
         # log(s(above) - s(below)) = log s(above) + log s(-below) + log(1 - exp(below - above)):

@@ -17,6 +17,7 @@ from lofikit.models.network import NetworkModel
 from lofikit.representations.base import Frames, FrameSpec
 from lofikit.streaming import engine
 from lofikit_torch.device import check_precision, find_device, working
+from lofikit_torch.guides import guides_for
 from lofikit_torch.networks import FrameNetwork, core_layout
 from lofikit_torch.optimisers import OPTIMISERS, Optimiser, clip
 from lofikit_torch.stream import CompiledStream, TorchStream
@@ -81,14 +82,15 @@ class TorchModel(NetworkModel):
         # Drawn for the whole batch, so that how it is cut does not change what is drawn.
         given = self._replaced(examples[:, self.inputs], generator)
         noise = self._noise(given, generator)
+        guides = self._guides(examples)
         masks = self._network.body.masks(count, given.shape[1], generator)
         for weight in self._weights.values():
             weight.grad = None
         total = torch.zeros((), device=self.device)
         for part in self._parts(given):
-            inputs = self._network.inputs(given[part])
+            inputs = self._network.inputs(given[part], None if guides is None else guides[part])
             if noise is not None:
-                inputs = inputs + noise[part]
+                inputs[..., : noise.shape[2]] += noise[part]
             loss = self._compare(inputs, examples[part], settings, [m[part] for m in masks])
             loss = loss * (len(inputs) / count)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -100,9 +102,9 @@ class TorchModel(NetworkModel):
         super().check_settings(settings)
         with working(self.device, self.config, training=True), torch.inference_mode():
             examples = self._tensor(frames)
-            given, total = examples[:, self.inputs], 0.0
+            given, guides, total = examples[:, self.inputs], self._guides(examples), 0.0
             for part in self._parts(given):
-                inputs = self._network.inputs(given[part])
+                inputs = self._network.inputs(given[part], None if guides is None else guides[part])
                 loss = self._compare(inputs, examples[part], settings, [])
                 total += float(loss) * len(inputs) / len(examples)
             return total
@@ -110,7 +112,10 @@ class TorchModel(NetworkModel):
     def forward(self, frames: Frames) -> Outputs:
         """Predicts from the whole history; see :meth:`lofikit.models.base.Model.forward`."""
         with working(self.device, self.config, training=False), torch.inference_mode():
-            outputs: Tensor = self._network(self._network.inputs(self._tensor(frames)), [])
+            given = self._tensor(frames)
+            guides = guides_for(self.config, len(given), self.spec.levels)
+            told = None if guides is None else guides.follow(given)
+            outputs: Tensor = self._network(self._network.inputs(given, told), [])
             return outputs.cpu().numpy()
 
     def state(self) -> State:
@@ -170,6 +175,11 @@ class TorchModel(NetworkModel):
         """Returns the mean loss of predictions from inputs."""
         targets = examples[:, self.targets]
         return self._network.compare(inputs, targets, settings.loss, masks, self.last_only)
+
+    def _guides(self, examples: Tensor) -> Tensor | None:
+        """Returns what a predictor says beside the inputs of examples, if there is one."""
+        guides = guides_for(self.config, len(examples), self.spec.levels)
+        return None if guides is None else guides.follow(examples)[:, self.inputs]
 
     def _parts(self, given: Tensor) -> list[slice]:
         count, time, _ = given.shape

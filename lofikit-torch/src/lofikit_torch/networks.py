@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from lofikit.models.base import LossName
 from lofikit.models.families import family_of
-from lofikit.models.layers import Config, head_width, input_width, mixtures_of, shapes
+from lofikit.models.layers import Config, guided, head_width, input_width, mixtures_of, shapes
 from lofikit.representations.base import FrameSpec
 from lofikit_torch.bodies import build_body
 from lofikit_torch.bodies.base import Memory
@@ -39,7 +39,7 @@ class FrameNetwork(nn.Module):
         self.head = Dense(family_of(config).features(config), head_width(config, spec))
         self.mixture: Logistics | None = None
         if (mixtures := mixtures_of(config)) and spec.levels is not None:
-            self.mixture = Logistics(mixtures, spec.levels)
+            self.mixture = Logistics(mixtures, spec.levels, guided(config))
 
     def weights(self) -> dict[str, nn.Parameter]:
         """Returns what is learned, by core's names and in core's order; see :func:`core_layout`."""
@@ -50,8 +50,18 @@ class FrameNetwork(nn.Module):
         found |= {f"head.{name}": value for name, value in self.head.named_parameters()}
         return {name: found[name] for name in self._names}
 
-    def inputs(self, frames: Tensor) -> Tensor:
-        """Returns what the body takes of frames (batch, time, size)."""
+    def inputs(self, frames: Tensor, guides: Tensor | None = None) -> Tensor:
+        """Returns what the body takes.
+
+        Args:
+            frames: Shape (batch, time, size).
+            guides: Predictions and their running errors, as core's engine feeds them
+                (batch, time, 2), of a network beside a predictor.
+        """
+        values = self._values(frames)
+        return values if guides is None else torch.cat([values, guides], dim=2)
+
+    def _values(self, frames: Tensor) -> Tensor:
         if self.embedding is not None:
             if self.embedding.ndim == 3:  # a table each, one after the other
                 size, levels, _ = self.embedding.shape
@@ -80,7 +90,7 @@ class FrameNetwork(nn.Module):
         if self.spec.levels is None:
             return outputs
         if self.mixture is not None:
-            return self.mixture.logits(outputs)
+            return self.mixture.logits(outputs, inputs[:, -1:] if last else inputs)
         return outputs.unflatten(2, (self.spec.size, self.spec.levels))
 
     def _head_values(
@@ -102,14 +112,16 @@ class FrameNetwork(nn.Module):
 
         Args:
             inputs: From :meth:`inputs`.
-            targets: Frames (batch, time, size).
+            targets: What the last inputs predict (batch, time, size).
             loss: Its name.
             masks: See :meth:`forward`.
             last: See :meth:`forward`.
         """
         if self.mixture is not None:
             values = self._head_values(inputs, masks, last, None)
-            return -self.mixture.log_likelihood(values, targets).mean()
+            count = targets.shape[1]
+            values, guiding = values[:, -count:], inputs[:, -count:]
+            return -self.mixture.log_likelihood(values, targets, guiding).mean()
         return LOSSES[loss](self(inputs, masks, last), targets)
 
 

@@ -15,6 +15,7 @@ from lofikit.streaming.engine import EngineStream, checked_given
 from lofikit_torch.bodies.base import Memory
 from lofikit_torch.config import TorchOptions
 from lofikit_torch.device import working
+from lofikit_torch.guides import guides_for
 from lofikit_torch.layers import History
 from lofikit_torch.networks import FrameNetwork
 
@@ -72,6 +73,7 @@ class TorchStream(Stream):
         self._network = copy.deepcopy(network).requires_grad_(False)
         self._batch, self._block = batch, block
         self._options, self._device = options, device
+        self._guides = guides_for(options, batch, network.spec.levels)
         self._sampling = sampling
         self._uniform = _Uniform(batch, network.spec.size, seed, device)
         self._memory: Memory = []
@@ -138,7 +140,9 @@ class TorchStream(Stream):
             self._drawn = None
 
     def _extend(self, frames: Tensor) -> Tensor:
-        outputs: Tensor = self._network(self._network.inputs(frames), [], memory=self._memory)
+        told = None if self._guides is None else self._guides.follow(frames)
+        inputs = self._network.inputs(frames, told)
+        outputs: Tensor = self._network(inputs, [], memory=self._memory)
         self._ahead = outputs[:, -self._block :]
         return outputs
 

@@ -33,14 +33,38 @@ def adaptive_prediction(
         The prediction of each sample, and the mean absolute error of the predictions of the
         samples before it, weighted towards the latest; both of shape (samples,).
     """
-    from lofikit.streaming.linear import trace
-    from lofikit.streaming.processor import this_processor
+    values = np.asarray(samples, dtype=np.float64)
+    after = AdaptiveGuide(1, method, order, forgetting).follow(values[None])[0]
+    before = np.concatenate([np.zeros((1, 2)), after])[: len(values)]
+    return before[:, 0], before[:, 1]
 
-    bank = Bank(designs(method, order, forgetting))
-    longest = bank.longest
-    nothing = np.zeros((longest, longest))
-    state = bank.state(nothing[0], nothing, nothing[0], peak=1.0)
-    traces = np.zeros((len(samples), 2))
-    values = np.ascontiguousarray(samples, dtype=np.float64)
-    trace(this_processor(), bank.predictors, state, longest, False, values, traces)
-    return traces[:, 0], traces[:, 1]
+
+class AdaptiveGuide:
+    """Adaptive linear prediction at work beside a batch of streams.
+
+    Args:
+        batch: Streams.
+        method: See :func:`adaptive_prediction`, as what follows.
+        order: See :func:`adaptive_prediction`.
+        forgetting: See :func:`adaptive_prediction`.
+    """
+
+    def __init__(
+        self, batch: int, method: Method, order: int, forgetting: float | None = None
+    ) -> None:
+        self.bank = Bank(designs(method, order, forgetting))
+        self.states = np.tile(self.bank.untrained(peak=1.0), (batch, 1))
+
+    def follow(self, values: NDArray[Any]) -> Array:
+        """Learns from values (batch, time); may be called again and again.
+
+        Returns:
+            The prediction of the value after each, and its likely error, (batch, time, 2).
+        """
+        from lofikit.streaming.linear import guide
+        from lofikit.streaming.processor import this_processor
+
+        given = np.ascontiguousarray(values, dtype=np.float64)
+        out = np.zeros((*given.shape, 2))
+        guide(this_processor(), self.bank.predictors, self.states, self.bank.longest, given, out)
+        return out

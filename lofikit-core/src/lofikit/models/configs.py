@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from lofikit.options import Options, option
+from lofikit.streaming.bank import Method
 
 Activation = Literal[
     "linear",
@@ -48,6 +49,15 @@ class CausalConfig(Options):
         "distributions over their order, which learns sooner from few clips.",
     )
     mixtures: int = option(10, "Distributions of a mixture.", ge=1, le=100)
+    predictor: Method = option(
+        "none",
+        "Adaptive linear prediction beside the network: the mixture is centred on its prediction "
+        "of the next sample and scaled by its running error, and both go in. Of head logistics "
+        "and mu-law samples.",
+    )
+    predictor_order: int = option(
+        32, "Past samples of the predictor; see core/linear.", unit="samples", ge=1, le=1024
+    )
     input_noise: float = option(
         0.0,
         "Standard deviation of Gaussian noise added to real-valued inputs while training, "

@@ -37,9 +37,16 @@ def forget_gate_of_ones(rng: Rng, shape: Shape) -> NDArray[np.float64]:
     return bias
 
 
-def logistics(mixtures: int, rng: Rng, shape: Shape) -> NDArray[np.float64]:
-    """A mixture's bias: even weights, means spread evenly in [-1, 1], scales of a tenth."""
+def logistics(mixtures: int, guided: bool, rng: Rng, shape: Shape) -> NDArray[np.float64]:
+    """A mixture's bias: even weights, means spread evenly in [-1, 1], scales of a tenth.
+
+    Where a prediction guides it, in units of the prediction's running error: means on the
+    prediction, and scales around that of a logistic distribution with this mean error.
+    """
     bias = np.zeros((shape[0] // (3 * mixtures), 3, mixtures))
+    if guided:
+        bias[:, 2] = np.linspace(-1.5, 0.5, mixtures) if mixtures > 1 else np.log(0.72)
+        return bias.reshape(shape)
     bias[:, 1] = (2 * np.arange(mixtures) + 1) / mixtures - 1
     bias[:, 2] = np.log(0.1)
     return bias.reshape(shape)

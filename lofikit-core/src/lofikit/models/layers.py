@@ -26,8 +26,16 @@ from lofikit.models.families import family_of
 from lofikit.models.families.base import Parameter, Parameters
 from lofikit.models.initial import Shape, embedding_uniform, glorot_uniform, logistics, zeros
 from lofikit.representations.base import FrameSpec
-from lofikit.streaming.heads import even_edges
-from lofikit.streaming.network import Dense, EncoderDecoder, Input, Logistics, Network
+from lofikit.streaming.heads import companded_edges, even_edges
+from lofikit.streaming.network import (
+    GUIDES,
+    Dense,
+    EncoderDecoder,
+    Input,
+    Logistics,
+    Network,
+    Predictor,
+)
 
 Weights = dict[str, NDArray[np.float32]]
 Config = CausalConfig | Seq2SeqConfig
@@ -35,7 +43,8 @@ Config = CausalConfig | Seq2SeqConfig
 
 def input_width(config: Config, spec: FrameSpec) -> int:
     """Returns how many values of a frame the first layer takes."""
-    return spec.size * (_embedding(config, spec) or 1)
+    guides = GUIDES if guided(config) else 0
+    return spec.size * (_embedding(config, spec) or 1) + guides
 
 
 def head_width(config: Config, spec: FrameSpec) -> int:
@@ -54,6 +63,11 @@ def mixtures_of(config: Config) -> int:
     if isinstance(config, CausalConfig) and config.head == "logistics":
         return config.mixtures
     return 0
+
+
+def guided(config: Config) -> bool:
+    """Returns whether adaptive linear prediction goes in, and centres the mixture."""
+    return isinstance(config, CausalConfig) and config.predictor != "none"
 
 
 def check_spec(config: Config, spec: FrameSpec) -> None:
@@ -86,6 +100,11 @@ def check_spec(config: Config, spec: FrameSpec) -> None:
             f"--model.head logistics is of classes in an order, and these frames are {kind}",
             "leave it out, or choose a representation of such classes: --representation mulaw",
         )
+    if guided(config) and (spec.hop != 1 or spec.size != 1 or not mixtures_of(config)):
+        raise UnsupportedSpecError(
+            "--model.predictor is of single mu-law samples and a mixture of logistic distributions",
+            "add --model.head logistics --representation mulaw, or leave it out",
+        )
     if embedding and config.input_noise:
         raise UnsupportedSpecError(
             "--model.input-noise is added to numbers, and these classes are embedded",
@@ -110,8 +129,9 @@ def _parameters(config: Config, spec: FrameSpec) -> Parameters:
     found |= family.parameters(config, input_width(config, spec))
     features, outputs = family.features(config), head_width(config, spec)
     mixtures = mixtures_of(config)
+    first = partial(logistics, mixtures, guided(config)) if mixtures else zeros
     found["head.weight"] = Parameter((features, outputs), glorot_uniform)
-    found["head.bias"] = Parameter((outputs,), partial(logistics, mixtures) if mixtures else zeros)
+    found["head.bias"] = Parameter((outputs,), first)
     return found
 
 
@@ -135,7 +155,10 @@ def network(
     """Returns the description that the streaming engine runs."""
     head = Dense(weights["head.weight"], weights["head.bias"])
     if (mixtures := mixtures_of(config)) and spec.levels is not None:
-        edges = even_edges(spec.levels)
+        edges = companded_edges(spec.levels) if guided(config) else even_edges(spec.levels)
         head = Logistics(head.weight, head.bias, mixtures=mixtures, edges=edges)
-    frames = Input(spec.size, spec.levels, weights.get("embedding"))
+    predictor = None
+    if isinstance(config, CausalConfig) and guided(config):
+        predictor = Predictor(config.predictor, config.predictor_order)
+    frames = Input(spec.size, spec.levels, weights.get("embedding"), predictor)
     return family_of(config).network(config, frames, weights, head)

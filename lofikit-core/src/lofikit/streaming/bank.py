@@ -23,10 +23,11 @@ RECURSION_EVERY = 8
 PRIOR = 8.0
 """Values' worth of what training has seen that adaptive predictors start from."""
 
-CLOCK, PEAK, CENTRE, RECENT, ERRORS = 0, 1, 2, 3, 4
+CLOCK, PEAK, CENTRE, RECENT, POWER, GIVEN, ENERGY, ERRORS = 0, 1, 2, 3, 4, 5, 6, 7
 """Offsets in a series' state: how many values came, the largest absolute value that may be
-predicted, the prediction of the next value, its likely absolute error, and the last `MEMORY`
-absolute errors, the latest first."""
+predicted, the prediction of the next value, its likely absolute error, the running power, how
+many values were given and not generated and their energy, and the last `MEMORY` absolute errors,
+the latest first."""
 HISTORY = ERRORS + MEMORY
 """Offset of the last values, the latest first: one more than the longest order."""
 
@@ -164,3 +165,8 @@ class Bank:
                 state[curved + 1 : curved + 1 + order] = PRIOR / 2 * cross[:order]
             state[row["share"]] = 1.0 / len(self.predictors)
         return state
+
+    def untrained(self, peak: float) -> Array:
+        """The state of a series that starts from nothing learned; see `state`."""
+        nothing = np.zeros((self.longest, self.longest))
+        return self.state(nothing[0], nothing, nothing[0], peak)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lofikit.streaming.arena import aligned_zeros, padded
+from lofikit.streaming.bank import PREDICTOR
 from lofikit.streaming.engine import EngineStream, Frames, checked_frames, first_frames
 from lofikit.streaming.frames import each, split
 from lofikit.streaming.network import LSTM, EncoderDecoder, FloatArray, Input
@@ -265,5 +266,6 @@ def _advance(
     none = np.empty(0, np.float32)
     run(
         processor, operations, program.weights, state, 0, 0, -1, 0, 0, 0, 0, none, none,
+        np.zeros(0, PREDICTOR), np.zeros((0, 0)), 0, np.zeros(0),
         0, nothing, nothing, False, nothing, 1.0, 1.0, np.empty(program.streams, np.uint64), 0,
     )  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lofikit.streaming.arena import aligned_zeros, padded
+from lofikit.streaming.bank import PREDICTOR, Bank, designs
 from lofikit.streaming.engine import (
     EngineStream,
     Frames,
@@ -18,6 +19,7 @@ from lofikit.streaming.engine import (
     checked_given,
     first_frames,
 )
+from lofikit.streaming.heads import class_values
 from lofikit.streaming.network import FloatArray, Logistics, Network
 from lofikit.streaming.processor import this_processor
 from lofikit.streaming.program import Program, pack
@@ -34,7 +36,12 @@ class Group:
     """Some neighbouring streams of a batch, with a state of their own."""
 
     def __init__(
-        self, program: Program, streams: slice, keys: npt.NDArray[np.uint64], logits: int = 0
+        self,
+        program: Program,
+        streams: slice,
+        keys: npt.NDArray[np.uint64],
+        logits: int = 0,
+        bank: npt.NDArray[np.float64] | None = None,
     ) -> None:
         self.program = program
         self.streams = streams
@@ -42,6 +49,8 @@ class Group:
         self.state = aligned_zeros(program.state.size)
         self.state[:] = program.state
         self.logits = aligned_zeros(logits)
+        count = streams.stop - streams.start
+        self.banks = np.tile(np.zeros(0) if bank is None else bank, (count, 1))
 
 
 class FrameStream(EngineStream):
@@ -70,6 +79,14 @@ class FrameStream(EngineStream):
         if isinstance(head, Logistics):
             self._mixtures, self._edges = head.mixtures, head.edges
             logits = network.input.head_width + padded(len(head.edges))
+        self._predictors, self._longest = np.zeros(0, PREDICTOR), 0
+        self._class_values, bank_state = np.zeros(0), np.zeros(0)
+        if network.input.predictor is not None and network.input.levels is not None:
+            chosen, levels = network.input.predictor, network.input.levels
+            bank = Bank(designs(chosen.method, chosen.order))
+            self._predictors, self._longest = bank.predictors, bank.longest
+            self._class_values = class_values(levels)
+            bank_state = bank.untrained(peak=1.0)
         keys = stream_keys(seed, batch)
         programs: dict[int, Program] = {}
         self._groups: list[Group] = []
@@ -78,7 +95,7 @@ class FrameStream(EngineStream):
             program = programs.get(size) or programs.setdefault(
                 size, pack(network, size, int8=int8)
             )
-            self._groups.append(Group(program, streams, keys, logits))
+            self._groups.append(Group(program, streams, keys, logits, bank_state))
         self._workers = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def prime(self, frames: Frames) -> FloatArray:
@@ -108,7 +125,7 @@ class FrameStream(EngineStream):
         self, frames: FloatArray, outputs: FloatArray, *, generating: bool, given: FloatArray
     ) -> None:
         spec = self._network.input
-        width = spec.output_width // spec.size
+        width = spec.width
 
         def work(group: Group) -> None:
             program = group.program
@@ -126,6 +143,10 @@ class FrameStream(EngineStream):
                 self._mixtures,
                 self._edges,
                 group.logits,
+                self._predictors,
+                group.banks,
+                self._longest,
+                self._class_values,
                 self._clock,
                 frames[group.streams],
                 outputs[group.streams],

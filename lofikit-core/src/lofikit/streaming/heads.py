@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
+from lofikit.representations.mulaw import expand
 from lofikit.streaming.feedforward import Dense
 from lofikit.streaming.layer import FloatArray, keep
 
@@ -20,14 +22,25 @@ def even_edges(levels: int) -> FloatArray:
     return ((2 * np.arange(levels - 1) + 1) / (levels - 1) - 1).astype(np.float32)
 
 
+def class_values(levels: int) -> npt.NDArray[np.float64]:
+    """What mu-law classes stand for, from -1 to 1, shape (levels,)."""
+    return expand(2.0 * np.arange(levels) / (levels - 1) - 1.0, levels)
+
+
+def companded_edges(levels: int) -> FloatArray:
+    """The inner edges of the cells of mu-law classes, in values from -1 to 1, (levels - 1,)."""
+    return np.asarray(expand(even_edges(levels).astype(np.float64), levels), np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Logistics(Dense):
     """A mixture of logistic distributions for each value of a frame, integrated over cells.
 
     A dense layer gives ``3 * mixtures`` numbers a value: the logits of the weights, the means,
-    and the logarithms of the scales, within `LOG_SCALES`. A class's logit is the logarithm of
-    what the mixture gives to its cell; the outermost cells take the tails (PixelCNN++, Salimans
-    et al. 2017, section 2.1).
+    and the logarithms of the scales, within `LOG_SCALES`. Beside a `Predictor`, means and scales
+    are in units of its running error, and means lie around its prediction. A class's logit is the
+    logarithm of what the mixture gives to its cell; the outermost cells take the tails
+    (PixelCNN++, Salimans et al. 2017, section 2.1).
 
     Attributes:
         mixtures: Distributions a value.

@@ -9,7 +9,7 @@ import numpy as np
 
 from lofikit.streaming.bank import CENTRE, RECENT
 from lofikit.streaming.logistics import add_logistic, take_logarithms
-from lofikit.streaming.prediction import observe
+from lofikit.streaming.prediction import held, observe
 from lofikit.streaming.processor import compiled, inlined
 from lofikit.streaming.sampling import draw_class, uniform
 
@@ -93,9 +93,10 @@ def follow(
         state = states[row]
         for now in range(values.shape[1]):
             if generating and levels > 0:
+                nearer, narrower = held(state) if temperature > 0.0 else (1.0, 1.0)
                 expand(
-                    processor, edges, scales, weights, floor, arena, width, state[CENTRE],
-                    state[RECENT],
+                    processor, edges, scales, weights, floor, arena, width,
+                    nearer * state[CENTRE], narrower * state[RECENT],
                 )  # fmt: skip
                 draw = uniform(keys[row], drawn + now)
                 ids[row, now] = draw_class(processor, arena, 0, levels, temperature, top_p, draw)
@@ -105,7 +106,7 @@ def follow(
                 values[row, now] = class_values[ids[row, now]]
             if traces.shape[1] > 0:
                 traces[row, now, 0], traces[row, now, 1] = state[CENTRE], state[RECENT]
-            observe(predictors, state, longest, rising, values[row, now])
+            observe(predictors, state, longest, rising, values[row, now], generating)
             if outputs.shape[1] > 0 and levels > 0:
                 expand(
                     processor, edges, scales, weights, floor, arena, width, state[CENTRE],
@@ -118,10 +119,20 @@ def follow(
 
 
 @compiled
-def trace(
-    processor: Any, predictors: Any, state: Any, longest: int, rising: bool, values: Any, out: Any
+def guide(
+    processor: Any, predictors: Any, states: Any, longest: int, values: Any, out: Any
 ) -> None:  # fmt: skip
-    """Predict given values (time,): predictions and likely errors (time, 2)."""
-    for now in range(len(values)):
-        out[now, 0], out[now, 1] = state[CENTRE], state[RECENT]
-        observe(predictors, state, longest, rising, values[now])
+    """Follow given values (series, time): the next prediction and its likely error after each.
+
+    Args:
+        processor: What to compile for.
+        predictors: Rows of `PREDICTOR`.
+        states: The state of each series (series, state).
+        longest: The longest order.
+        values: What is given.
+        out: Takes both (series, time, 2).
+    """
+    for row in range(values.shape[0]):
+        for now in range(values.shape[1]):
+            observe(predictors, states[row], longest, False, values[row, now], False)
+            out[row, now, 0], out[row, now, 1] = states[row, CENTRE], states[row, RECENT]

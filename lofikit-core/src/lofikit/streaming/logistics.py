@@ -91,7 +91,7 @@ def add_logistic(
 @inlined
 def expand_mixture(
     processor: Any, values: Any, at: int, mixtures: int, edges: Any, arena: Any, out: int,
-    work: int, floor: float,
+    work: int, floor: float, centre: float, unit: float,
 ) -> None:  # fmt: skip
     """Write the logarithm of each class's probability by a head's values.
 
@@ -105,6 +105,8 @@ def expand_mixture(
         out: Offset of the results.
         work: Offset of the work space.
         floor: Share of the distribution that is uniform.
+        centre: What is added to the means.
+        unit: What means and scales are in units of.
     """
     levels = len(edges) + 1
     highest, total = values[at], 0.0
@@ -115,9 +117,9 @@ def expand_mixture(
     arena[out : out + levels] = np.float32(0.0)
     for index in range(mixtures):
         weight = math.exp(values[at + index] - highest) / total
-        mean = float(values[at + mixtures + index])
+        mean = centre + unit * float(values[at + mixtures + index])
         log_scale = float(values[at + 2 * mixtures + index])
-        scale = math.exp(min(max(log_scale, LOG_SCALES[0]), LOG_SCALES[1]))
+        scale = unit * math.exp(min(max(log_scale, LOG_SCALES[0]), LOG_SCALES[1]))
         add_logistic(processor, edges, arena, out, work, mean, scale, weight)
     take_logarithms(arena, out, levels, 1.0, floor)
 

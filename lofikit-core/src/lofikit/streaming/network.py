@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lofikit.streaming.attention import Attention, RMSNorm, TransformerBlock
+from lofikit.streaming.bank import Method
 from lofikit.streaming.feedforward import TCN, Conv, Dense, ResidualBlock
 from lofikit.streaming.gated import DiagonalRecurrence, GatedBlock, LRUBlock, Tiers, WaveNet
 from lofikit.streaming.heads import Logistics
@@ -26,6 +27,7 @@ from lofikit.streaming.recurrent import GRU, LSTM
 __all__ = [
     "ACTIVATIONS",
     "GRU",
+    "GUIDES",
     "LSTM",
     "TCN",
     "Attention",
@@ -40,6 +42,7 @@ __all__ = [
     "Layer",
     "Logistics",
     "Network",
+    "Predictor",
     "RMSNorm",
     "ResidualBlock",
     "Tiers",
@@ -64,6 +67,28 @@ ACTIVATIONS: tuple[str, ...] = (
 )
 
 
+GUIDES = 2
+"""Values a frame that a predictor adds to the first layer's: see `Predictor`."""
+SMALLEST_GUIDE, GUIDE_RANGE = 1e-4, 5.0
+"""Least running error that goes in, and the logarithm's scale."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Adaptive linear prediction of mu-law samples beside a network.
+
+    After each sample, the prediction ``c`` of the next one and its running error ``e`` (not below
+    `SMALLEST_GUIDE`) go in after the sample, as ``c`` and ``1 + log(e) / GUIDE_RANGE``.
+
+    Attributes:
+        method: See `lofikit.streaming.bank.designs`.
+        order: Past samples that a prediction is made from.
+    """
+
+    method: Method
+    order: int
+
+
 @dataclass(frozen=True, eq=False)
 class Input:
     """How a frame becomes the first layer's values.
@@ -77,11 +102,13 @@ class Input:
         size: Values a frame.
         levels: None for real frames, else the number of classes.
         embedding: Shape (levels, width), or (size, levels, width) for a table each, or None.
+        predictor: Adaptive linear prediction of what comes next, which goes in too, or None.
     """
 
     size: int
     levels: int | None = None
     embedding: FloatArray | None = None
+    predictor: Predictor | None = None
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -97,7 +124,13 @@ class Input:
     @property
     def output_width(self) -> int:
         """Values that the first layer takes."""
-        return self.size * (1 if self.embedding is None else int(self.embedding.shape[-1]))
+        guides = 0 if self.predictor is None else GUIDES
+        return self.size * self.width + guides
+
+    @property
+    def width(self) -> int:
+        """Values that one value of a frame becomes."""
+        return 1 if self.embedding is None else int(self.embedding.shape[-1])
 
     @property
     def head_width(self) -> int:

@@ -33,11 +33,14 @@ import numpy as np
 from lofikit.streaming.bank import (
     CENTRE,
     CLOCK,
+    ENERGY,
     ERRORS,
+    GIVEN,
     HISTORY,
     LEVINSON,
     MEMORY,
     PEAK,
+    POWER,
     RECENT,
     REGULARISE_EVERY,
     RLS,
@@ -56,6 +59,12 @@ ERROR_FADE = 0.95
 """Forgetting of each predictor's running error."""
 SMALLEST_ERROR = 1e-6
 """Running error at least, as of silence."""
+HOLD_TIME = 2048.0
+"""Values that the running power is the mean of."""
+HOLD_ERROR, HOLD_CENTRE = 1.0, 0.02
+"""Exponents of the excess of the level that lower the likely error and the prediction."""
+LOUDER, QUIETER = 0.5, 2.0
+"""Most that the likely error is raised and lowered by to hold the level, as exponents."""
 
 
 @inlined
@@ -84,7 +93,28 @@ def predict(predictors: Any, state: Any) -> None:
 
 
 @inlined
-def observe(predictors: Any, state: Any, longest: int, rising: bool, value: float) -> None:
+def held(state: Any) -> tuple[float, float]:
+    """What holds the level of a series that hears itself: factors of its next value.
+
+    A series drawn from its own predictions wanders: louder errors make wider distributions, and
+    these louder errors. So its power over the last `HOLD_TIME` values is brought back to that of
+    the values it was given, by narrower or wider distributions and, if too loud, by predictions
+    a little smaller, as if the filter's bandwidths were expanded.
+
+    Returns:
+        Factors of the prediction and of the likely error; 1 and 1 before anything was given.
+    """
+    if state[ENERGY] <= 0.0 or state[POWER] <= 0.0:
+        return 1.0, 1.0
+    louder = 0.5 * math.log(state[POWER] * state[GIVEN] / state[ENERGY])
+    centre = math.exp(-HOLD_CENTRE * min(max(louder, 0.0), 3.0))
+    return centre, math.exp(-min(max(HOLD_ERROR * louder, -LOUDER), QUIETER))
+
+
+@inlined
+def observe(
+    predictors: Any, state: Any, longest: int, rising: bool, value: float, generated: bool
+) -> None:
     """Learn from the value that was predicted, put it before the history, and predict the next.
 
     Args:
@@ -93,7 +123,12 @@ def observe(predictors: Any, state: Any, longest: int, rising: bool, value: floa
         longest: The longest order.
         rising: Whether predictions may become as large as the largest value that came.
         value: What came.
+        generated: Whether it was drawn from the prediction, and not given.
     """
+    state[POWER] += (value * value - state[POWER]) / min(state[CLOCK] + 1.0, HOLD_TIME)
+    if not generated:
+        state[GIVEN] += 1.0
+        state[ENERGY] += value * value
     clock = int(state[CLOCK])
     for lag in range(MEMORY - 1, 0, -1):
         state[ERRORS + lag] = state[ERRORS + lag - 1]

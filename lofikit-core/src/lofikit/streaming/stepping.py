@@ -14,8 +14,11 @@ import numpy as np
 from lofikit.streaming import cells, rows, vectors
 from lofikit.streaming.arena import ALIGN, PANEL, padded
 from lofikit.streaming.attention import NORM_EPSILON
+from lofikit.streaming.bank import CENTRE
+from lofikit.streaming.bank import RECENT as RUNNING_ERROR
 from lofikit.streaming.heads import UNIFORM
 from lofikit.streaming.logistics import expand_mixture
+from lofikit.streaming.network import GUIDE_RANGE, GUIDES, SMALLEST_GUIDE
 from lofikit.streaming.operations import (
     ATTENTION,
     DIAGONAL,
@@ -29,6 +32,7 @@ from lofikit.streaming.operations import (
     RMS_NORM,
     ROTARY,
 )
+from lofikit.streaming.prediction import held, observe
 from lofikit.streaming.processor import compiled, inlined
 from lofikit.streaming.sampling import draw_frame
 
@@ -326,15 +330,24 @@ def feed(
 
 @inlined
 def _logits(
-    processor: Any, values: Any, at: int, size: int, mixtures: int, edges: Any, logits: Any
-) -> None:
+    processor: Any, values: Any, at: int, size: int, mixtures: int, edges: Any, logits: Any,
+    centre: float, unit: float,
+) -> None:  # fmt: skip
     """Write a frame's logits (size, levels) from a head's mixtures of logistic distributions."""
     levels = len(edges) + 1
     for index in range(size):
         expand_mixture(
             processor, values, at + 3 * mixtures * index, mixtures, edges,
-            logits, index * levels, size * levels, UNIFORM,
+            logits, index * levels, size * levels, UNIFORM, centre, unit,
         )  # fmt: skip
+
+
+@inlined
+def _feed_guides(state: Any, at: int, bank: Any) -> None:
+    """Write a prediction and its running error as inputs; see `network.Predictor`."""
+    state[at] = np.float32(bank[CENTRE])
+    error = math.log(max(bank[RUNNING_ERROR], SMALLEST_GUIDE))
+    state[at + 1] = np.float32(1.0 + error / GUIDE_RANGE)
 
 
 @compiled
@@ -342,6 +355,7 @@ def run(
     processor: Any, operations: Any, weights: Any, state: Any,
     source: int, head: int, embedding: int, table: int, levels: int, width: int,
     mixtures: int, edges: Any, logits: Any,
+    predictors: Any, banks: Any, longest: int, class_values: Any,
     clock: int, frames: Any, outputs: Any,
     generating: bool, given: Any, temperature: float, top_p: float, keys: Any, drawn: int,
 ) -> None:  # fmt: skip
@@ -352,10 +366,12 @@ def run(
     values after each are written to ``outputs`` (streams, time, values), whose last axis is empty
     where nobody wants them. Frames of size 0 step without any input. Where the
     head gives ``mixtures`` of logistic distributions over cells with inner ``edges``, ``logits`` is
-    a space for a frame's logits and one padded row more.
+    a space for a frame's logits and one padded row more. Where ``predictors`` guide them,
+    ``banks`` (streams, values) are their states, and ``class_values`` what classes stand for.
     """
     streams, time, size = frames.shape
-    source_stride = padded_width(size * width)
+    guided = len(predictors) > 0
+    source_stride = padded_width(size * width + (GUIDES if guided else 0))
     head_stride = padded_width(size * (3 * mixtures if mixtures > 0 else max(1, levels)))
     for now in range(time):
         for row in range(streams):
@@ -364,7 +380,13 @@ def run(
             if generating:
                 number = drawn + now * size
                 if mixtures > 0:
-                    _logits(processor, state, at, size, mixtures, edges, logits)
+                    centre, unit = 0.0, 1.0
+                    if guided:
+                        bank = banks[row]
+                        nearer, narrower = held(bank) if temperature > 0.0 else (1.0, 1.0)
+                        centre = nearer * bank[CENTRE]
+                        unit = narrower * max(bank[RUNNING_ERROR], SMALLEST_GUIDE)
+                    _logits(processor, state, at, size, mixtures, edges, logits, centre, unit)
                     draw_frame(
                         processor, logits, 0, frame, given[row, now],
                         levels, temperature, top_p, keys[row], number,
@@ -376,11 +398,21 @@ def run(
                     )  # fmt: skip
             at = source + row * source_stride
             feed(weights, state, at, frame, levels, embedding, table, width)
+            if guided:
+                value = class_values[int(frame[0])]
+                observe(predictors, banks[row], longest, False, value, generating)
+                _feed_guides(state, at + width, banks[row])
         step(processor, operations, weights, state, streams, clock + now)
         for row in range(streams):
             at = head + row * head_stride
             if mixtures > 0 and outputs.shape[2] > 0:
-                _logits(processor, state, at, size, mixtures, edges, logits)
+                centre, unit = 0.0, 1.0
+                if guided:
+                    centre, unit = (
+                        banks[row, CENTRE],
+                        max(banks[row, RUNNING_ERROR], SMALLEST_GUIDE),
+                    )
+                _logits(processor, state, at, size, mixtures, edges, logits, centre, unit)
                 for index in range(outputs.shape[2]):
                     outputs[row, now, index] = logits[index]
             else:
