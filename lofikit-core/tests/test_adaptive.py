@@ -150,3 +150,17 @@ def test_forgetting_is_of_single_predictors() -> None:
         build(LinearConfig, {"adaptive": "mix", "forgetting": 0.99})
     with pytest.raises(OptionError, match="must exceed the order of 96"):
         build(LinearConfig, {"adaptive": "mix", "window": 90})
+
+
+def test_the_level_of_the_prompt_is_held() -> None:
+    """Drawn at temperature 1 by stable filters, a take neither blows up nor dies away."""
+    signal, _ = resonances(4000, seed=2)
+    ids = MULAW.encode(signal[None].astype(np.float32))
+    model = Linear(build(LinearConfig, {"order": 8, "adaptive": "levinson"}), MULAW.spec, seed=0)
+    values = MULAW.decoder().push(np.arange(256, dtype=np.int32)[None, :, None])[0]
+    stream = model.stream(3, Sampling(), 0)
+    stream.prime(np.repeat(ids, 3, axis=0))
+    takes = values[stream.next(30_000)[:, :, 0]].reshape(3, 5, -1)
+    level = 20 * np.log10(np.sqrt(np.square(takes).mean(axis=2)))
+    prompt = 20 * np.log10(np.sqrt(np.square(signal).mean()))
+    assert np.abs(level - prompt).max() < 6
