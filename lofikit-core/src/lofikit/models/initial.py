@@ -57,6 +57,11 @@ def embedding_uniform(rng: Rng, shape: Shape) -> NDArray[np.float64]:
     return rng.uniform(-0.05, 0.05, shape)
 
 
+def embedding_normal(rng: Rng, shape: Shape) -> NDArray[np.float64]:
+    """Standard normal: of the size that layers expect of their inputs, so they learn at once."""
+    return rng.standard_normal(shape)
+
+
 def glorot_uniform(rng: Rng, shape: Shape) -> NDArray[np.float64]:
     """Of a matrix (in, out): uniform in +-sqrt(6 / (in + out)) (Glorot and Bengio 2010)."""
     limit = math.sqrt(6 / (shape[0] + shape[1]))

@@ -21,10 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.errors import UnsupportedSpecError
-from lofikit.models.configs import CausalConfig, Seq2SeqConfig
+from lofikit.models.configs import CausalConfig, Seq2SeqConfig, SequenceConfig
 from lofikit.models.families import family_of
 from lofikit.models.families.base import Parameter, Parameters
-from lofikit.models.initial import Shape, embedding_uniform, glorot_uniform, logistics, zeros
+from lofikit.models.initial import (
+    Shape,
+    embedding_normal,
+    embedding_uniform,
+    glorot_uniform,
+    logistics,
+    zeros,
+)
 from lofikit.representations.base import FrameSpec
 from lofikit.streaming.heads import companded_edges, even_edges
 from lofikit.streaming.network import (
@@ -125,7 +132,8 @@ def _parameters(config: Config, spec: FrameSpec) -> Parameters:
         # Ids without an order mean another thing in each place of a frame.
         tables = (spec.size,) if spec.size > 1 and not spec.ordinal else ()
         shape = (*tables, spec.levels, embedding)
-        found["embedding"] = Parameter(shape, embedding_uniform)
+        initial = embedding_normal if isinstance(config, SequenceConfig) else embedding_uniform
+        found["embedding"] = Parameter(shape, initial)
     found |= family.parameters(config, input_width(config, spec))
     features, outputs = family.features(config), head_width(config, spec)
     mixtures = mixtures_of(config)
