@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lofikit.models.base import Sampling, State
-from lofikit.testing.cases import CLASSES, REAL, WIDE, ModelCase
+from lofikit.testing.cases import CLASSES, CODES, REAL, WIDE, ModelCase
 
 MISSING = [
     f"lofikit-{name}"
@@ -20,6 +20,15 @@ OPTIONS = {
     "tcn": {"window": 40, "filters": 12, "kernel_size": 3, "dilations": (1, 2, 4), "stacks": 2},
     "lstm": {"window": 30, "units": 10, "layers": 2},
     "seq2seq": {"block": 5, "units": 14},
+    "gru": {"window": 30, "units": 10, "layers": 2, "dropout": 0.0},
+    "transformer": {
+        "window": 30,
+        "width": 12,
+        "layers": 2,
+        "heads": 2,
+        "attention_window": 9,
+        "dropout": 0.0,
+    },
 }
 KERAS = {"device": "cpu", "jit_compile": "off"}
 TORCH = {"device": "cpu"}
@@ -45,6 +54,10 @@ def weights_alone(state: State) -> State:
         ("lstm", CLASSES, {"embedding": 3}),
         ("seq2seq", WIDE, {}),
         ("seq2seq", CLASSES, {}),
+        ("gru", WIDE, {}),
+        ("gru", CODES, {"embedding": 3}),
+        ("transformer", REAL, {}),
+        ("transformer", CODES, {"embedding": 3}),
     ],
 )
 def test_weights_cross(source, target, model, spec, options):
@@ -69,7 +82,7 @@ def _generated(model, prompt):
     return stream.next(200)
 
 
-@pytest.mark.parametrize("model", ["tcn", "lstm"])
+@pytest.mark.parametrize("model", ["tcn", "lstm", "gru", "transformer"])
 def test_trainings_agree_step_by_step(model):
     cases = [case(backend, model, REAL) for backend in ("torch", "keras")]
     models = [c.build(seed=0) for c in cases]
@@ -89,17 +102,18 @@ def test_trainings_agree_step_by_step(model):
 
 @BOTH_WAYS
 @pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd", "rmsprop"])
-def test_optimisers_go_on_in_the_other_backend(source, target, optimiser):
+@pytest.mark.parametrize(("model", "spec"), [("seq2seq", WIDE), ("gru", REAL)])
+def test_optimisers_go_on_in_the_other_backend(source, target, optimiser, model, spec):
     """The names of an optimiser's state are the same too, so a training can move."""
     changes = {"optimiser": optimiser, "learning_rate": 1e-3, "momentum": 0.9, "clip_norm": 1.0}
     changes["weight_decay"] = 0.01
-    one = case(source, "seq2seq", WIDE)
+    one = case(source, model, spec)
     trained = one.build(seed=1)
     for step in range(3):
         trained.train_step(one.examples(trained, seed=step), one.settings(trained, step, **changes))
-    other = case(target, "seq2seq", WIDE).build(seed=2)
+    other = case(target, model, spec).build(seed=2)
     other.load_state(trained.state())
-    for model in (trained, other):
-        model.train_step(one.examples(model, seed=3), one.settings(model, 3, **changes))
+    for each in (trained, other):
+        each.train_step(one.examples(each, seed=3), one.settings(each, 3, **changes))
     for name, value in trained.state().items():
         np.testing.assert_allclose(other.state()[name], value, atol=2e-6, err_msg=name)

@@ -1,4 +1,4 @@
-"""The three models under core's suite, and TensorFlow's streams under the suite's own checks."""
+"""The models under core's suite, and TensorFlow's streams under the suite's own checks."""
 
 from __future__ import annotations
 
@@ -45,6 +45,37 @@ class TestSeq2Seq(ModelSuite):
     unsupported = (CODES,)
 
 
+GRU: dict[str, Any] = {"window": 12, "units": 8, "layers": 1, "embedding": 4, "dropout": 0.0}
+TRANSFORMER: dict[str, Any] = {
+    "window": 12,
+    "width": 8,
+    "layers": 2,
+    "heads": 2,
+    "attention_window": 4,
+    "embedding": 4,
+    "dropout": 0.0,
+}
+RANDOM_IDS = {"dropout": 0.2, "id_noise": 0.1}
+
+
+@pytest.mark.slow
+class TestGRU(ModelSuite):
+    component = "keras/gru"
+    options: ClassVar[dict[str, Any]] = {**GRU, **QUICK}
+    random_options = RANDOM_IDS
+    specs = (CODES,)
+    test_new_process = None
+
+
+@pytest.mark.slow
+class TestTransformer(ModelSuite):
+    component = "keras/transformer"
+    options: ClassVar[dict[str, Any]] = {**TRANSFORMER, "targets": "last", **QUICK}
+    random_options = RANDOM_IDS
+    specs = (CODES,)
+    test_new_process = None
+
+
 TCN = {
     "window": 12,
     "filters": 6,
@@ -63,6 +94,8 @@ TCN = {
         ModelCase("keras/tcn", TCN | BY_TENSORFLOW, CODES),
         ModelCase("keras/lstm", {"window": 12, "units": 8, "layers": 2} | BY_TENSORFLOW, WIDE),
         ModelCase("keras/seq2seq", {"block": 4, "units": 10} | BY_TENSORFLOW, CLASSES),
+        ModelCase("keras/gru", GRU | BY_TENSORFLOW, CODES),
+        ModelCase("keras/transformer", TRANSFORMER | {"embedding": 0} | BY_TENSORFLOW, WIDE),
     ],
     ids=lambda case: case.component,
 )

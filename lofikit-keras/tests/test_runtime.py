@@ -79,8 +79,10 @@ for component in registry().of_kind("model"):
 print([name for name in ("tensorflow", "keras", "tcn") if name in sys.modules])
 """
     assert run(code).stdout.splitlines() == [
+        "keras/gru KerasGRUConfig",
         "keras/lstm KerasLSTMConfig",
         "keras/seq2seq KerasSeq2SeqConfig",
         "keras/tcn KerasTCNConfig",
+        "keras/transformer KerasTransformerConfig",
         "[]",
     ]

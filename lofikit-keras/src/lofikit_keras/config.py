@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lofikit.models.configs import LSTMConfig, Seq2SeqConfig, TCNConfig
+from lofikit.models.configs import (
+    GRUConfig,
+    LSTMConfig,
+    Seq2SeqConfig,
+    TCNConfig,
+    TransformerConfig,
+)
 from lofikit.options import Options, option
 
 
@@ -47,3 +53,11 @@ class KerasLSTMConfig(LSTMConfig, KerasOptions):
 
 class KerasSeq2SeqConfig(Seq2SeqConfig, KerasOptions):
     """Options of ``keras/seq2seq``."""
+
+
+class KerasGRUConfig(GRUConfig, KerasOptions):
+    """Options of ``keras/gru``."""
+
+
+class KerasTransformerConfig(TransformerConfig, KerasOptions):
+    """Options of ``keras/transformer``."""

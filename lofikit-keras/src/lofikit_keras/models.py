@@ -1,4 +1,4 @@
-"""The paper's models on Keras: state, optimiser steps and forward passes.
+"""Models on Keras: state, optimiser steps and forward passes.
 
 Training runs in one compiled function a step; streaming is in `lofikit_keras.streaming`.
 """
@@ -16,24 +16,29 @@ from lofikit.models.base import Outputs, Sampling, State, StepSettings, Stream
 from lofikit.models.network import NetworkModel
 from lofikit.representations.base import Frames, FrameSpec
 from lofikit_keras import networks
-from lofikit_keras.config import KerasLSTMConfig, KerasSeq2SeqConfig, KerasTCNConfig
+from lofikit_keras.layout import canonical, held
 from lofikit_keras.optimisation import LOSSES, Optimiser, check_optimiser
 from lofikit_keras.runtime import place, set_threads, tf
 from lofikit_keras.streaming import open_stream
 
-Config = KerasTCNConfig | KerasLSTMConfig | KerasSeq2SeqConfig
 _Step = tuple[tuple[Any, ...], Optimiser, dict[bool, Callable[..., Any]]]
 """What the settings were, the optimiser that they ask for, and the step without and with XLA."""
 
+_NOISES = 3
+"""Seeds of a step before those of dropout: which ids are replaced, by what, and input noise."""
+
 
 class KerasModel(NetworkModel):
-    """What the three models share. See :class:`lofikit.models.base.Model` for the interface."""
+    """A network of one of core's families, computed by Keras.
 
-    config: Config
+    See :class:`lofikit.models.network.NetworkModel` for the arguments.
+    """
+
+    config: Any  # one of core's with KerasOptions
     _xla_frames = 0
     """Frames of a step up to which XLA is faster on a CPU."""
 
-    def __init__(self, config: Config, spec: FrameSpec, seed: int) -> None:
+    def __init__(self, config: Any, spec: FrameSpec, seed: int) -> None:
         super().__init__(config, spec, seed)
         if layers.mixtures_of(config):
             raise UnsupportedSpecError(
@@ -86,17 +91,30 @@ class KerasModel(NetworkModel):
     def _outputs(self, frames: Any) -> Any:
         return self._heads(self._body(self._values(frames), training=False))
 
-    def _error(self, frames: Any, loss: Any, noise_seed: Any = None) -> Any:
-        """Returns the mean loss of chunks; with a seed, under dropout and noise."""
-        training = noise_seed is not None
-        values = self._values(frames[:, self.inputs])
+    def _error(self, frames: Any, loss: Any, seeds: Any = None) -> Any:
+        """Returns the mean loss of chunks; with seeds of the noise, under dropout and noise."""
+        training = seeds is not None
+        given = frames[:, self.inputs]
+        if training:
+            given = self._replaced(given, seeds[0], seeds[1])
+        values = self._values(given)
         if training and self.config.input_noise:
             values += tf.random.stateless_normal(
-                tf.shape(values), noise_seed, stddev=self.config.input_noise
+                tf.shape(values), seeds[2], stddev=self.config.input_noise
             )
         features = self._body(values, training=training)
         outputs = self._heads(features[:, -1:] if self.last_only else features)
         return loss(frames[:, self.targets], outputs)
+
+    def _replaced(self, given: Any, which: Any, others: Any) -> Any:
+        """Replaces a share of class ids by random ones, as the config's ``id_noise`` asks."""
+        share, levels = getattr(self.config, "id_noise", 0.0), self.spec.levels
+        if not share or levels is None:
+            return given
+        shape = tf.shape(given)
+        drawn = tf.random.stateless_uniform(shape, which)
+        ids = tf.random.stateless_uniform(shape, others, maxval=levels, dtype=tf.int32)
+        return tf.where(drawn < share, ids, given)
 
     # Training.
 
@@ -135,8 +153,8 @@ class KerasModel(NetworkModel):
         return self.config.jit_compile == "on"
 
     def _seeds(self, seed: int) -> np.ndarray:
-        """Returns a seed for the noise and for each dropout layer, unrelated to each other."""
-        count = 1 + len(self._layers.seeds)
+        """Returns a seed for each use of the noise and each dropout layer, all unrelated."""
+        count = _NOISES + len(self._layers.seeds)
         words = np.random.SeedSequence(seed).generate_state(2 * count)
         return words.astype(np.int64).reshape(count, 2)
 
@@ -152,9 +170,9 @@ class KerasModel(NetworkModel):
 
         def step(frames: Any, learning_rate: Any, seeds: Any) -> Any:
             for i, state in enumerate(self._layers.seeds):
-                state.assign(seeds[i + 1])
+                state.assign(seeds[_NOISES + i])
             with tf.GradientTape() as tape:
-                error = self._error(frames, loss, seeds[0])
+                error = self._error(frames, loss, seeds)
             # A weight that no output depends on has a gradient of zeros, not none: with skips,
             # that is the last block's match.
             gradients = tape.gradient(error, trained, unconnected_gradients="zero")
@@ -201,12 +219,14 @@ class KerasModel(NetworkModel):
     # State.
 
     def _weights(self) -> layers.Weights:
-        found = self._layers.variables.items()
-        return {name: networks.canonical(name, np.array(value.numpy())) for name, value in found}
+        weights: layers.Weights = {}
+        for name, value in self._layers.variables.items():
+            weights |= canonical(name, np.array(value.numpy()))
+        return weights
 
     def _assign(self, weights: layers.Weights) -> None:
         for name, variable in self._layers.variables.items():
-            variable.assign(np.reshape(weights[name], variable.shape))
+            variable.assign(held(name, variable.shape, weights))
 
     def _optimiser_state(self) -> State:
         if self._loaded is not None:
@@ -249,10 +269,6 @@ class KerasTCN(KerasModel):
     # Of 64 filters and 2 taps, one thread: 0.71 to 0.91 of the time at 1 to 4 chunks of 512,
     # and 1.3 to 1.4 at 8 to 32.
     _xla_frames = 2052
-
-
-class KerasLSTM(KerasModel):
-    """``keras/lstm``: Keras LSTM layers, and a dense head at each frame."""
 
 
 class KerasSeq2Seq(KerasModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from lofikit.errors import OptionError, RunError
 from lofikit.models.base import LossName, State, StepSettings
-from lofikit_keras.networks import canonical
+from lofikit_keras.layout import canonical, held
 from lofikit_keras.runtime import keras
 
 OPTIMISERS: dict[str, Callable[[StepSettings], Any]] = {
@@ -54,7 +53,7 @@ class Optimiser:
 
     Args:
         settings: Which optimiser; its learning rate is set at each step.
-        variables: Trainable variables by their canonical names.
+        variables: Trainable variables by the names of `lofikit_keras.layout`.
     """
 
     def __init__(self, settings: StepSettings, variables: Mapping[str, Any]) -> None:
@@ -75,9 +74,10 @@ class Optimiser:
 
     def state(self) -> State:
         """Returns copies of all that the next step needs."""
-        return {
-            name: canonical(name, np.array(value.numpy())) for name, value in self._slots.items()
-        }
+        state: State = {}
+        for name, value in self._slots.items():
+            state |= canonical(name, np.array(value.numpy()))
+        return state
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Takes what :meth:`state` of an optimiser of the same name gave.
@@ -88,10 +88,12 @@ class Optimiser:
             RunError: If an array does not fit.
         """
         for name, variable in self._slots.items():
-            value = state.get(name, np.zeros_like(variable.numpy()))
-            if value.size != math.prod(variable.shape):
-                raise RunError(
-                    f"the state {name} has shape {value.shape}, not {tuple(variable.shape)}",
-                    "build the model with the options that it was trained with",
-                )
-            variable.assign(value.reshape(variable.shape))
+            parts = canonical(name, np.zeros_like(variable.numpy()))
+            for part, new in parts.items():
+                parts[part] = value = state.get(part, new)
+                if value.shape != new.shape:
+                    raise RunError(
+                        f"the state {part} has shape {value.shape}, not {new.shape}",
+                        "build the model with the options that it was trained with",
+                    )
+            variable.assign(held(name, variable.shape, parts))

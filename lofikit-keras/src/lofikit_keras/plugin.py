@@ -7,7 +7,7 @@ from lofikit.hookspecs import Component, hookimpl
 
 @hookimpl
 def lofikit_components() -> list[Component]:
-    """Returns the paper's three models."""
+    """Returns the paper's three models, and those meant for codes."""
     return [
         Component(
             kind="model",
@@ -20,7 +20,7 @@ def lofikit_components() -> list[Component]:
             kind="model",
             name="keras/lstm",
             summary="Recurrent network, one frame after the other (the paper's first model).",
-            target="lofikit_keras.models:KerasLSTM",
+            target="lofikit_keras.models:KerasModel",
             config="lofikit_keras.config:KerasLSTMConfig",
         ),
         Component(
@@ -29,5 +29,19 @@ def lofikit_components() -> list[Component]:
             summary="LSTM encoder-decoder over blocks of frames (the paper's second model).",
             target="lofikit_keras.models:KerasSeq2Seq",
             config="lofikit_keras.config:KerasSeq2SeqConfig",
+        ),
+        Component(
+            kind="model",
+            name="keras/gru",
+            summary="Gated recurrent network over codes, samples or spectra.",
+            target="lofikit_keras.models:KerasModel",
+            config="lofikit_keras.config:KerasGRUConfig",
+        ),
+        Component(
+            kind="model",
+            name="keras/transformer",
+            summary="Causal transformer over codes, which attends to a sliding window.",
+            target="lofikit_keras.models:KerasModel",
+            config="lofikit_keras.config:KerasTransformerConfig",
         ),
     ]

@@ -18,8 +18,9 @@ from lofikit.models.base import Outputs, Sampling, Stream, refuse_given
 from lofikit.representations.base import Frames
 from lofikit.streaming import engine
 from lofikit.streaming.network import EncoderDecoder, Input, Network
+from lofikit_keras.cells import lstm_step
 from lofikit_keras.runtime import tf
-from lofikit_keras.steps import Stepper, draw, head_values, lstm_step, network_inputs
+from lofikit_keras.steps import Stepper, draw, head_values, network_inputs
 
 _log = logging.getLogger(__name__)
 _SPAN = 512

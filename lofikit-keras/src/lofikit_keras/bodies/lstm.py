@@ -1,0 +1,30 @@
+"""LSTM layers, as the recurrent baseline stacks them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lofikit.models.configs import LSTMConfig
+from lofikit.models.families.lstm import layer_names
+from lofikit_keras.bodies.base import Body, Variables, dropped
+from lofikit_keras.runtime import keras
+
+
+def lstm(config: LSTMConfig, width: int) -> Body:
+    """Builds LSTM layers in order, with dropout after each."""
+    inputs = keras.Input((None, width))
+    values, variables = inputs, {}
+    for name in layer_names(config):
+        layer = keras.layers.LSTM(config.units, return_sequences=True)
+        values = dropped(layer(values), config.dropout)
+        variables |= lstm_variables(name, layer)
+    return keras.Model(inputs, values), variables
+
+
+def lstm_variables(name: str, layer: Any) -> Variables:
+    """Returns the variables of an LSTM layer that was called."""
+    return {
+        f"{name}.kernel": layer.cell.kernel,
+        f"{name}.recurrent": layer.cell.recurrent_kernel,
+        f"{name}.bias": layer.cell.bias,
+    }

@@ -1,0 +1,239 @@
+"""Described layers that step frame by frame in TensorFlow, each with its past as its state."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from lofikit.streaming.layer import Layer
+from lofikit.streaming.network import (
+    GRU,
+    LSTM,
+    TCN,
+    Attention,
+    Conv,
+    Dense,
+    RMSNorm,
+    TransformerBlock,
+)
+from lofikit_keras.bodies.transformer import UNHEARD, rotated
+from lofikit_keras.layers import activation, rms_norm
+from lofikit_keras.runtime import keras, tf
+
+State = tuple[Any, ...]
+"""Tensors, or states of the layers within; their shapes do not change from step to step."""
+
+
+class Cell(ABC):
+    """A layer that is stepped; its weights are copied to the device in scope."""
+
+    def initial(self, batch: int) -> State:
+        """Returns the state of an empty history; by default there is none."""
+        return ()
+
+    @abstractmethod
+    def step(self, x: Any, clock: Any, state: State) -> tuple[Any, State]:
+        """Steps the frame of number ``clock``: maps (batch, in) to (batch, out).
+
+        Returns:
+            The outputs, and the state after the frame.
+        """
+
+
+def cell(layer: Layer) -> Cell:
+    """Returns the cell of a described layer."""
+    return _CELLS[type(layer)](layer)
+
+
+class Chain(Cell):
+    """Layers in order."""
+
+    def __init__(self, layers: Iterable[Layer]) -> None:
+        self._cells = [cell(layer) for layer in layers]
+
+    def initial(self, batch: int) -> State:
+        """See the base."""
+        return tuple(cell.initial(batch) for cell in self._cells)
+
+    def step(self, x: Any, clock: Any, state: State) -> tuple[Any, State]:
+        """See the base."""
+        after = []
+        for inner, before in zip(self._cells, state, strict=True):
+            x, left = inner.step(x, clock, before)
+            after.append(left)
+        return x, tuple(after)
+
+
+class _DenseCell(Cell):
+    def __init__(self, layer: Dense) -> None:
+        self._weight, self._bias = tf.constant(layer.weight), tf.constant(layer.bias)
+        self._activation = layer.activation
+
+    def step(self, x: Any, clock: Any, state: State) -> tuple[Any, State]:
+        return _activated(x @ self._weight + self._bias, self._activation), state
+
+
+class _ConvCell(Cell):
+    """Keeps a ring of the newest frames."""
+
+    def __init__(self, layer: Conv) -> None:
+        self._layer = layer
+        self._weight, self._bias = tf.constant(layer.weight), tf.constant(layer.bias)
+        self._span = layer.reach + 1
+
+    def initial(self, batch: int) -> State:
+        return (tf.zeros((self._span, batch, self._layer.input_width)),)
+
+    def step(self, x: Any, clock: Any, state: State) -> tuple[Any, State]:
+        ring = _written(state[0], clock, x)
+        sums = self._bias
+        for tap in range(self._layer.kernel):
+            delay = (self._layer.kernel - 1 - tap) * self._layer.dilation
+            sums += ring[(clock - delay) % self._span] @ self._weight[tap]
+        return _activated(sums, self._layer.activation), (ring,)
+
+
+class _TCNCell(Cell):
+    def __init__(self, layer: TCN) -> None:
+        self._layer = layer
+        self._convs = [[cell(conv) for conv in block.convs] for block in layer.blocks]
+        self._matches = [block.match and cell(block.match) for block in layer.blocks]
+
+    def initial(self, batch: int) -> State:
+        return tuple(conv.initial(batch) for convs in self._convs for conv in convs)
+
+    def step(self, x: Any, clock: Any, state: State) -> tuple[Any, State]:
+        past, after, skips = iter(state), [], []
+        for block, convs, match in zip(self._layer.blocks, self._convs, self._matches, strict=True):
+            branch = x
+            for conv in convs:
+                branch, left = conv.step(branch, clock, next(past))
+                after.append(left)
+            branch = _activated(branch, block.branch_activation)
+            straight = match.step(x, clock, ())[0] if match else x
+            x = _activated(straight + branch, block.activation)
+            skips.append(branch)
+        return tf.add_n(skips) if self._layer.skips else x, tuple(after)
+
+
+class _LSTMCell(Cell):
+    """Keeps the hidden and the cell state."""
+
+    def __init__(self, layer: LSTM) -> None:
+        self._weights = [tf.constant(w) for w in (layer.kernel, layer.recurrent, layer.bias)]
+        self._units = layer.output_width
+
+    def initial(self, batch: int) -> State:
+        return (tf.zeros((batch, self._units)),) * 2
+
+    def step(self, x: Any, clock: Any, state: State) -> tuple[Any, State]:
+        after = lstm_step(x, state, *self._weights)
+        return after[0], after
+
+
+def lstm_step(x: Any, state: Any, kernel: Any, recurrent: Any, bias: Any) -> tuple[Any, Any]:
+    """Steps an LSTM: takes and returns its hidden and its cell state (batch, units)."""
+    hidden, cell = state
+    gates = x @ kernel + hidden @ recurrent + bias
+    into, forget, candidate, out = tf.split(gates, 4, axis=1)
+    cell = tf.sigmoid(forget) * cell + tf.sigmoid(into) * tf.tanh(candidate)
+    return tf.sigmoid(out) * tf.tanh(cell), cell
+
+
+class _GRUCell(Cell):
+    """Keeps the hidden state."""
+
+    def __init__(self, layer: GRU) -> None:
+        self._kernel, self._recurrent = tf.constant(layer.kernel), tf.constant(layer.recurrent)
+        self._bias = tf.constant(layer.bias)
+        self._recurrent_bias = tf.constant(layer.recurrent_bias)
+        self._units = layer.output_width
+
+    def initial(self, batch: int) -> State:
+        return (tf.zeros((batch, self._units)),)
+
+    def step(self, x: Any, clock: Any, state: State) -> tuple[Any, State]:
+        (hidden,) = state
+        given = tf.split(x @ self._kernel + self._bias, 3, axis=1)
+        kept = tf.split(hidden @ self._recurrent + self._recurrent_bias, 3, axis=1)
+        update, reset = (tf.sigmoid(given[gate] + kept[gate]) for gate in range(2))
+        candidate = tf.tanh(given[2] + reset * kept[2])
+        hidden = update * hidden + (1.0 - update) * candidate
+        return hidden, (hidden,)
+
+
+class _NormCell(Cell):
+    def __init__(self, layer: RMSNorm) -> None:
+        self._scale = tf.constant(layer.scale)
+
+    def step(self, x: Any, clock: Any, state: State) -> tuple[Any, State]:
+        return rms_norm(x, self._scale), state
+
+
+class _AttentionCell(Cell):
+    """Keeps rings of the window's keys, turned by their frames' angles, and values."""
+
+    def __init__(self, layer: Attention) -> None:
+        self._layer = layer
+        self._query, self._key, self._value, self._output = (
+            tf.constant(w) for w in (layer.query, layer.key, layer.value, layer.output)
+        )
+
+    def initial(self, batch: int) -> State:
+        layer = self._layer
+        return (tf.zeros((layer.window, batch, layer.heads, layer.head_width)),) * 2
+
+    def step(self, x: Any, clock: Any, state: State) -> tuple[Any, State]:
+        layer = self._layer
+        query, key, value = (
+            tf.reshape(x @ matrix, (-1, layer.heads, layer.head_width))
+            for matrix in (self._query, self._key, self._value)
+        )
+        now = clock[None]
+        query, key = (rotated(v[:, :, None], now)[:, :, 0] for v in (query, key))
+        keys, values = _written(state[0], clock, key), _written(state[1], clock, value)
+        scores = tf.einsum("bhw,tbhw->bht", query, keys) * layer.head_width**-0.5
+        # A place of the ring is not yet written where its age is above that of the stream.
+        heard = (clock - tf.range(layer.window)) % layer.window <= clock
+        weights = tf.nn.softmax(tf.where(heard, scores, UNHEARD))
+        mixed = tf.einsum("bht,tbhw->bhw", weights, values)
+        return tf.reshape(mixed, (-1, self._output.shape[0])) @ self._output, (keys, values)
+
+
+class _TransformerCell(Cell):
+    def __init__(self, layer: TransformerBlock) -> None:
+        self._attention = Chain((layer.attention_norm, layer.attention))
+        self._mlp = Chain((layer.mlp_norm, layer.up, layer.down))
+
+    def initial(self, batch: int) -> State:
+        return self._attention.initial(batch), self._mlp.initial(batch)
+
+    def step(self, x: Any, clock: Any, state: State) -> tuple[Any, State]:
+        mixed, attended = self._attention.step(x, clock, state[0])
+        x += mixed
+        mapped, left = self._mlp.step(x, clock, state[1])
+        return x + mapped, (attended, left)
+
+
+def _written(ring: Any, clock: Any, x: Any) -> Any:
+    """Returns a ring (span, ...) with a frame in the place of its number."""
+    return tf.tensor_scatter_nd_update(ring, [[clock % ring.shape[0]]], x[None])
+
+
+def _activated(values: Any, name: str) -> Any:
+    if name == "linear":
+        return values
+    return keras.activations.get(activation(name))(values)
+
+
+_CELLS: dict[type[Layer], Callable[[Any], Cell]] = {
+    Dense: _DenseCell,
+    Conv: _ConvCell,
+    TCN: _TCNCell,
+    LSTM: _LSTMCell,
+    GRU: _GRUCell,
+    RMSNorm: _NormCell,
+    Attention: _AttentionCell,
+    TransformerBlock: _TransformerCell,
+}
