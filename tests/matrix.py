@@ -22,10 +22,10 @@ import numpy as np
 
 from lofikit.cli.main import run as lofikit
 from lofikit.errors import UnsupportedSpecError
-from lofikit.generation import TakeOptions, Voice, open_performers
 from lofikit.hookspecs import Component
 from lofikit.library import Library
 from lofikit.options import build
+from lofikit.performers import TakeOptions, Voice, open_performers
 from lofikit.plan import Phase, TrainingConfig
 from lofikit.plugins import load_class, registry
 from lofikit.representations.base import FrameSpec

@@ -62,7 +62,8 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def clips(music: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of music as a reader has it."""
-    from lofikit.audio import read, write
+    from lofikit.audio import read
+    from lofikit.writers import write
 
     folder = tmp_path_factory.mktemp("clips")
     names = ("favourite.mp3", "second.mp3", "third.flac", "fourth.wav")

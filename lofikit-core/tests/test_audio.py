@@ -10,8 +10,9 @@ import pytest
 import soundfile
 import soxr
 
-from lofikit.audio import Audio, Writer, inspect, read, read_mono, resample, write
+from lofikit.audio import Audio, inspect, read, read_mono, resample
 from lofikit.errors import AudioError, OutputError
+from lofikit.writers import Writer, write
 
 READABLE = {
     # name: (rate, channels, samples a channel), counted by decoding

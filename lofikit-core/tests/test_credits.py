@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lofikit.audio import Audio, write
+from lofikit.audio import Audio
 from lofikit.cli.main import run
 from lofikit.collection import collect
 from lofikit.credits import credits_text, licence, licence_id, licence_note
@@ -18,6 +18,7 @@ from lofikit.generation import credits_file
 from lofikit.library import Library
 from lofikit.sources.base import ClipData, Source
 from lofikit.testing.components import music as chord
+from lofikit.writers import write
 
 CC = "creativecommons.org"
 

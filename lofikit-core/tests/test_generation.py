@@ -9,9 +9,10 @@ import soundfile
 
 from lofikit.audio import Audio, read
 from lofikit.errors import OptionError, PromptError
-from lofikit.generation import TakeOptions, Voice, generate, play, sidecar
+from lofikit.generation import generate, play, sidecar
 from lofikit.library import Library
 from lofikit.models.base import Sampling
+from lofikit.performers import TakeOptions, Voice
 from lofikit.plan import TrainingConfig
 from lofikit.prompts import find_prompt
 from lofikit.run import ComponentConfig, Run, RunConfig

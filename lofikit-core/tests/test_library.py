@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lofikit.audio import Audio, write
+from lofikit.audio import Audio
 from lofikit.collection import collect
 from lofikit.errors import LibraryError
 from lofikit.library import Library, licences
 from lofikit.samples import open_samples
 from lofikit.sources.base import ClipData, ClipFailure, Source
 from lofikit.sources.folder import Folder, FolderConfig
+from lofikit.writers import write
 
 RATE = 8000
 

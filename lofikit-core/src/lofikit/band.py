@@ -28,14 +28,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lofikit.audio import Writer
 from lofikit.errors import OptionError
-from lofikit.generation import TakeOptions, Voice, open_performers, part_blocks, write_notes
+from lofikit.generation import part_blocks, write_notes
 from lofikit.limiter import CEILING, Limiter
 from lofikit.models.base import Sampling
 from lofikit.options import Options, OptionsT, build, option
+from lofikit.performers import TakeOptions, Voice, open_performers
 from lofikit.prompts import HELD_OUT, find_prompt, prompt_provenance
 from lofikit.run import Run, read_toml
+from lofikit.writers import Writer
 
 
 class PartConfig(Options):

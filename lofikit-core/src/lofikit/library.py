@@ -29,10 +29,11 @@ from typing import Any
 
 from filelock import FileLock
 
-from lofikit.audio import Audio, Facts, inspect, write
+from lofikit.audio import Audio, Facts, inspect
 from lofikit.errors import LibraryError
 from lofikit.silence import silent_share
 from lofikit.sources.base import ClipData
+from lofikit.writers import write
 
 MIX = "mix"
 """The name of a clip itself where a stem may be named."""

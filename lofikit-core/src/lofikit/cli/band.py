@@ -36,10 +36,10 @@ def command(file: Path, output: Path, parts: Path | None, overwrite: bool) -> in
     """
     from rich.markup import escape
 
-    from lofikit.audio import check_format
     from lofikit.band import play_band, read_band
     from lofikit.cli.display import note, out, progress
     from lofikit.credits import licence_note
+    from lofikit.writers import check_format
 
     check_format(output)
     check_output(output, overwrite)

@@ -15,7 +15,7 @@ from lofikit.cli.components import check_output
 from lofikit.errors import OptionError
 
 if TYPE_CHECKING:
-    from lofikit.generation import TakeOptions, Voice
+    from lofikit.performers import TakeOptions, Voice
 
 T = TypeVar("T")
 
@@ -99,13 +99,14 @@ def command(
     """
     from rich.markup import escape
 
-    from lofikit.audio import check_format
     from lofikit.cli.display import note, out, progress
     from lofikit.credits import licence_note
-    from lofikit.generation import TakeOptions, Voice, generate
+    from lofikit.generation import generate
     from lofikit.models.base import Sampling
+    from lofikit.performers import TakeOptions, Voice
     from lofikit.prompts import find_prompt, prompt_provenance
     from lofikit.run import Run
+    from lofikit.writers import check_format
 
     piped = str(output) == "-"
     if not piped:
@@ -156,9 +157,9 @@ def command(
 
 def _pipe(voices: list[Voice], options: TakeOptions, raw: bool) -> int:
     """Writes to standard output until the take ends or nobody reads on."""
-    from lofikit.audio import PipeWriter
     from lofikit.cli.display import err
     from lofikit.generation import Samples, play
+    from lofikit.writers import PipeWriter
 
     began = time.monotonic()
     writer: PipeWriter | None = None

@@ -213,12 +213,13 @@ def _train(run: Run, library: Any, fresh: bool) -> int:
 
 def _audition(session: Session) -> None:
     """Generates a short take with the weights of a checkpoint, from a held-back clip if any."""
-    from lofikit.audio import Audio, write
+    from lofikit.audio import Audio
     from lofikit.cli.display import note
     from lofikit.errors import LofikitError
-    from lofikit.generation import TakeOptions, Voice, perform
     from lofikit.library import Library
+    from lofikit.performers import TakeOptions, Voice, perform
     from lofikit.prompts import held_out_prompt
+    from lofikit.writers import write
 
     seconds = session.run.config.training.audition
     if seconds <= 0:

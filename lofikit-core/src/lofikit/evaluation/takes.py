@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from lofikit.generation import BatchPerformer, Samples
+from lofikit.generation import Samples
 from lofikit.models.base import Model, Sampling
+from lofikit.performers import BatchPerformer
 from lofikit.representations.base import Representation
 
 MOST_SAMPLES = 1 << 26

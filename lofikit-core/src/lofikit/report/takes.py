@@ -15,9 +15,9 @@ from lofikit.chunks import LevelledClips
 from lofikit.errors import LibraryError, OptionError, PromptError
 from lofikit.evaluation import measure
 from lofikit.evaluation.excerpts import Excerpt, spread_prompts
-from lofikit.generation import BatchPerformer
 from lofikit.library import MIX, Library
 from lofikit.models.base import Sampling
+from lofikit.performers import BatchPerformer
 from lofikit.run import Run
 from lofikit.samples import SampleStore, open_samples
 

@@ -1,0 +1,310 @@
+"""Runs that play: a model primed with a prompt goes on from it, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lofikit.audio import Audio, resample
+from lofikit.beats import Beats, Pulse, track
+from lofikit.chunks import level_gain
+from lofikit.credits import Credited
+from lofikit.errors import OptionError, PromptError
+from lofikit.models.base import Model, Sampling, Stream
+from lofikit.representations.base import FREE, Decoder, Representation, Samples
+from lofikit.run import Run
+
+PRIMED_VALUES = 1 << 24
+"""Predicted values that priming with prompts gives at a time, to bound the memory."""
+NOISE = "noise"
+NOISE_LEVEL = -20.0
+"""Level of a noise prompt in dBFS RMS, if the run's clips were left at their own levels."""
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One run's part in a take.
+
+    Attributes:
+        run: The run.
+        prompt: Music to go on from, or ``None`` for noise.
+        gain: Gain in the mix, in dB.
+        prompt_of: Title, artist, licence and origin of the prompt's music, if they are known.
+        sampling: Temperature and top-p of this run, or ``None`` for the take's.
+    """
+
+    run: Run
+    prompt: Audio | None = None
+    gain: float = 0.0
+    prompt_of: Credited | None = None
+    sampling: Sampling | None = None
+
+    def credited(self) -> list[Credited]:
+        """Returns the clips that the run was trained on, and what the prompt is of."""
+        clips = list(self.run.manifest().get("training_clips", []))
+        return clips + ([self.prompt_of] if self.prompt_of else [])
+
+
+@dataclass(frozen=True)
+class TakeOptions:
+    """How a take is made.
+
+    Attributes:
+        seconds: Length of the new music, the prompt not counted.
+        seed: The same seed gives the same samples.
+        sampling: Temperature and top-p.
+        with_prompt: Begin the take with the prompt.
+        bpm: Beats a minute of runs that keep time; ``None`` for the prompt's tempo.
+    """
+
+    seconds: float
+    seed: int = 0
+    sampling: Sampling = field(default_factory=Sampling)
+    with_prompt: bool = True
+    bpm: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.bpm is not None and not 20 <= self.bpm <= 400:
+            raise OptionError(
+                f"--bpm {self.bpm:g}: must lie between 20 and 400", "lo-fi has 70 to 90"
+            )
+        if not self.seconds > 0:
+            raise OptionError(
+                f"--seconds {self.seconds:g}: must be above 0", "for example --seconds 10"
+            )
+
+
+class BatchPerformer:
+    """A run that plays several takes at once: each primed with its prompt, then block by block.
+
+    Args:
+        model: The trained model.
+        representation: Its representation.
+        prompts: Mono samples at the representation's rate and the training's level, one prompt a
+            take, shape (batch, n).
+        sampling: Temperature and top-p.
+        seed: Seed of the streams, each of which draws differently.
+        bpm: Beats a minute, if the frames tell the place in the beat; ``None`` for the tempo of
+            each prompt, or what the model makes of it where a prompt has no beat.
+        pulse: The pulse that all takes keep, time 0 being the end of the prompts; wins over bpm.
+
+    Attributes:
+        rate: Sample rate in Hz.
+        prompts: The prompts as the model heard them, decoded again, shape (batch, m).
+        pulses: What the takes keep time by, time 0 being the end of the prompts.
+
+    Raises:
+        PromptError: If the prompts are shorter than the model's context.
+        OptionError: If a tempo is asked for, and the frames tell nothing of beats.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        representation: Representation,
+        prompts: Samples,
+        sampling: Sampling,
+        seed: int,
+        bpm: float | None = None,
+        pulse: Pulse | None = None,
+    ) -> None:
+        spec, batch = representation.spec, len(prompts)
+        self._representation = representation
+        self._bpm = bpm
+        self.pulses: list[Pulse | None] = [pulse] * batch
+        self._done = 0  # frames generated
+        self.rate = spec.sample_rate
+        self._hop = spec.hop
+        self._skip = representation.window - spec.hop
+        self._stream: Stream = model.stream(batch, sampling, seed)
+        self._decoder: Decoder = representation.decoder(batch)
+        frames = self._prompt_frames(model, representation, prompts)
+        # Predictions come back for each frame of a prompt; in pieces they need little memory.
+        values = batch * spec.size * (spec.levels or 1)
+        piece = max(1, PRIMED_VALUES // (values * model.block)) * model.block
+        for start in range(0, frames.shape[1], piece):
+            self._stream.prime(frames[:, start : start + piece])
+        self.prompts = self._decode(frames)
+        self._held: Samples = np.zeros((batch, 0), np.float32)
+
+    def _prompt_frames(
+        self, model: Model, representation: Representation, prompts: Samples
+    ) -> NDArray[Any]:
+        overlap, length = self._skip, prompts.shape[1]
+        count = (length // self._hop) // model.block * model.block
+        if count < model.context:
+            needed = model.context * self._hop / self.rate
+            raise PromptError(
+                f"the prompt has {length / self.rate:.2f} s, and the model needs "
+                f"{needed:.2f} s ({model.context} frames of {self._hop} samples at {self.rate} Hz)",
+                "give a longer clip, or --prompt noise",
+            )
+        used = prompts[:, length - count * self._hop :]
+        padded = np.pad(used, ((0, 0), (overlap, 0)))
+        if "beat" not in representation.signals:
+            if self._bpm is not None:
+                raise OptionError(
+                    "--bpm is for runs that keep time, and these frames tell nothing of beats",
+                    "train one: lofikit train LIBRARY --representation codes "
+                    "--representation.beat true --model torch/gru",
+                )
+            return representation.encode(padded)
+        told: Any = representation
+        frames: NDArray[Any] = told.encode(padded, {"beat": self._prompt_beats(used, overlap)})
+        return frames
+
+    def _prompt_beats(self, prompts: Samples, before: int) -> Samples:
+        """Returns the count of beats in prompts, and settles what goes on after them."""
+        length = prompts.shape[1]
+        at = (np.arange(-before, length) - length) / self.rate
+        counts = np.empty((len(prompts), len(at)), np.float32)
+        for row, prompt in enumerate(prompts):
+            heard = track(Audio(prompt[None], self.rate))
+            beats = Beats(heard.times - length / self.rate)
+            counts[row] = beats.count(at)
+            self.pulses[row] = self.pulses[row] or beats.onwards(0.0, self._bpm)
+        return counts
+
+    def _given(self, frames: int) -> NDArray[Any] | None:
+        """Returns what is known beforehand of the frames to come, or ``None`` for nothing."""
+        if not any(self.pulses):
+            return None
+        # The first of them overlaps the prompt by all but a hop.
+        overlap = self._representation.window - self._hop
+        first = self._done * self._hop - overlap
+        at = (first + np.arange(self._representation.samples_for(frames))) / self.rate
+        counts = [np.full(len(at), np.nan) if p is None else p.count(at) for p in self.pulses]
+        given = self._representation.given({"beat": np.array(counts, np.float32)})
+        given[[pulse is None for pulse in self.pulses]] = FREE
+        return given
+
+    def _decode(self, frames: NDArray[Any]) -> Samples:
+        samples = self._decoder.push(frames)
+        skipped = min(self._skip, samples.shape[1])
+        self._skip -= skipped
+        return np.asarray(samples[:, skipped:])
+
+    def next(self, count: int) -> Samples:
+        """Generates the next ``count`` samples of each take, shape (batch, count)."""
+        while self._held.shape[1] < count:
+            frames = max(1, -(-(count - self._held.shape[1]) // self._hop))
+            given = self._given(frames)
+            self._done += frames
+            new = self._decode(
+                self._stream.next(frames) if given is None else self._stream.next(frames, given)
+            )
+            self._held = np.concatenate([self._held, new], axis=1)
+        block, self._held = self._held[:, :count], self._held[:, count:]
+        return block
+
+
+class Performer:
+    """A run that plays one take: primed with its prompt, then generating block by block.
+
+    Args:
+        model: The trained model.
+        representation: Its representation.
+        prompt: Mono samples at the representation's rate and the training's level, shape (n,).
+        options: How the take is made.
+        seed: Seed of this stream.
+        pulse: What the take keeps time by, time 0 being the end of the prompt; ``None`` for the
+            options' tempo or the prompt's.
+
+    Attributes:
+        rate: Sample rate in Hz.
+        prompt: The prompt's samples as the model heard them, decoded again.
+        pulse: What the take keeps time by, if anything.
+
+    Raises:
+        PromptError: If the prompt is shorter than the model's context.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        representation: Representation,
+        prompt: Samples,
+        options: TakeOptions,
+        seed: int,
+        pulse: Pulse | None = None,
+    ) -> None:
+        self._batch = BatchPerformer(
+            model, representation, prompt[None], options.sampling, seed, options.bpm, pulse
+        )
+        self.rate = self._batch.rate
+        self.pulse = self._batch.pulses[0]
+        self.prompt: Samples = self._batch.prompts[0]
+
+    def next(self, count: int) -> Samples:
+        """Generates the next ``count`` samples."""
+        block: Samples = self._batch.next(count)[0]
+        if not np.isfinite(block).all():
+            raise PromptError(
+                "the model's predictions grew beyond all bounds",
+                "try another prompt, a lower --temperature, or training with input noise",
+            )
+        return block
+
+
+def open_performers(voices: Sequence[Voice], options: TakeOptions) -> list[Performer]:
+    """Loads the best weights of runs and primes each with its prompt.
+
+    Those that keep time share the pulse of the first of them that has one.
+
+    Args:
+        voices: The runs and their prompts.
+        options: How the take is made.
+
+    Raises:
+        OptionError: If a tempo is asked for, and no run keeps time.
+    """
+    loaded = []
+    for voice in voices:
+        representation = voice.run.representation()
+        loaded.append((voice.run.trained_model(representation), representation, voice))
+    keeping = ["beat" in representation.signals for _, representation, _ in loaded]
+    deaf = replace(options, bpm=None) if any(keeping) else options
+    performers: list[Performer] = []
+    pulse: Pulse | None = None
+    for index, (model, representation, voice) in enumerate(loaded):
+        told = options if keeping[index] else deaf
+        performer = perform(model, representation, voice, told, index, pulse)
+        pulse = pulse or performer.pulse
+        performers.append(performer)
+    return performers
+
+
+def perform(
+    model: Model,
+    representation: Representation,
+    voice: Voice,
+    options: TakeOptions,
+    index: int = 0,
+    pulse: Pulse | None = None,
+) -> Performer:
+    """Primes a model that is in memory already; what :func:`open_performers` does with a run's."""
+    level = voice.run.config.data.level
+    seed = (options.seed * 7919 + index) & 0x7FFF_FFFF
+    if voice.prompt is None:
+        prompt = _noise(model, representation, level, seed)
+    else:
+        prompt = resample(
+            Audio(voice.prompt.mono()[None], voice.prompt.rate), representation.sample_rate
+        ).samples[0]
+        rms = float(np.sqrt(np.mean(np.square(prompt, dtype=np.float64)))) if len(prompt) else 0.0
+        prompt = np.clip(prompt * np.float32(level_gain(rms, level)), -1.0, 1.0)
+    options = replace(options, sampling=voice.sampling or options.sampling)
+    return Performer(model, representation, prompt, options, seed, pulse)
+
+
+def _noise(model: Model, representation: Representation, level: float | None, seed: int) -> Samples:
+    """Draws white noise, as long as the model's context and at least a second."""
+    hop, block = representation.spec.hop, model.block * representation.spec.hop
+    count = max(model.context * hop, -(-representation.sample_rate // block) * block)
+    deviation = 10 ** ((NOISE_LEVEL if level is None else level) / 20)
+    noise = np.random.default_rng([seed, 0x401]).standard_normal(count) * deviation
+    return np.clip(noise, -1, 1).astype(np.float32)
