@@ -21,6 +21,8 @@ OPTIONS = {
     "lstm": {"window": 30, "units": 10, "layers": 2},
     "seq2seq": {"block": 5, "units": 14},
     "gru": {"window": 30, "units": 10, "layers": 2, "dropout": 0.0},
+    # Longer than a chunk of the recurrence.
+    "lru": {"window": 80, "width": 10, "states": 6, "blocks": 2},
     "transformer": {
         "window": 30,
         "width": 12,
@@ -57,6 +59,7 @@ def weights_alone(state: State) -> State:
         ("gru", WIDE, {}),
         ("gru", CODES, {"embedding": 3}),
         ("transformer", CODES, {"embedding": 3}),
+        ("lru", REAL, {}),
     ],
 )
 def test_weights_cross(source, target, model, spec, options):
@@ -81,7 +84,7 @@ def _generated(model, prompt):
     return stream.next(200)
 
 
-@pytest.mark.parametrize("model", ["tcn", "lstm", "gru", "transformer"])
+@pytest.mark.parametrize("model", ["tcn", "lstm", "gru", "transformer", "lru"])
 def test_trainings_agree_step_by_step(model):
     cases = [case(backend, model, REAL) for backend in ("torch", "keras")]
     models = [c.build(seed=0) for c in cases]

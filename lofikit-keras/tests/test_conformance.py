@@ -76,6 +76,19 @@ class TestTransformer(ModelSuite):
     test_new_process = None
 
 
+LRU: dict[str, Any] = {"window": 12, "width": 8, "states": 6, "blocks": 1}
+
+
+@pytest.mark.slow
+class TestLRU(ModelSuite):
+    component = "keras/lru"
+    options: ClassVar[dict[str, Any]] = {**LRU, **QUICK}
+    random_options = RANDOM
+    specs = (CLASSES,)
+    unsupported = (CODES,)
+    test_new_process = None
+
+
 TCN = {
     "window": 12,
     "filters": 6,
@@ -96,6 +109,7 @@ TCN = {
         ModelCase("keras/seq2seq", {"block": 4, "units": 10} | BY_TENSORFLOW, CLASSES),
         ModelCase("keras/gru", GRU | BY_TENSORFLOW, CODES),
         ModelCase("keras/transformer", TRANSFORMER | {"embedding": 0} | BY_TENSORFLOW, WIDE),
+        ModelCase("keras/lru", LRU | {"blocks": 2} | BY_TENSORFLOW, REAL),
     ],
     ids=lambda case: case.component,
 )

@@ -80,6 +80,7 @@ print([name for name in ("tensorflow", "keras", "tcn") if name in sys.modules])
 """
     assert run(code).stdout.splitlines() == [
         "keras/gru KerasGRUConfig",
+        "keras/lru KerasLRUConfig",
         "keras/lstm KerasLSTMConfig",
         "keras/seq2seq KerasSeq2SeqConfig",
         "keras/tcn KerasTCNConfig",

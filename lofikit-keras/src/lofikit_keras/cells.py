@@ -14,6 +14,8 @@ from lofikit.streaming.network import (
     Attention,
     Conv,
     Dense,
+    DiagonalRecurrence,
+    LRUBlock,
     RMSNorm,
     TransformerBlock,
 )
@@ -216,6 +218,38 @@ class _TransformerCell(Cell):
         return x + mapped, (attended, left)
 
 
+class _RecurrenceCell(Cell):
+    """Keeps the states, real parts, then imaginary ones."""
+
+    def __init__(self, layer: DiagonalRecurrence) -> None:
+        self._into, self._out = tf.constant(layer.into), tf.constant(layer.out)
+        self._factors = tf.constant(layer.factors)
+
+    def initial(self, batch: int) -> State:
+        return (tf.zeros((batch, self._factors.shape[0])),)
+
+    def step(self, x: Any, clock: Any, state: State) -> tuple[Any, State]:
+        a, b = tf.split(self._factors, 2)
+        real, imag = tf.split(state[0], 2, axis=1)
+        states = tf.concat([a * real - b * imag, a * imag + b * real], axis=1) + x @ self._into
+        return states @ self._out, (states,)
+
+
+class _LRUCell(Cell):
+    def __init__(self, layer: LRUBlock) -> None:
+        self._recurrence = Chain((layer.norm, layer.recurrence))
+        self._gate, self._activation = cell(layer.gate), layer.activation
+
+    def initial(self, batch: int) -> State:
+        return self._recurrence.initial(batch)
+
+    def step(self, x: Any, clock: Any, state: State) -> tuple[Any, State]:
+        mixed, after = self._recurrence.step(x, clock, state)
+        gated, _ = self._gate.step(_activated(mixed, self._activation), clock, ())
+        linear, gates = tf.split(gated, 2, axis=1)
+        return x + linear * tf.sigmoid(gates), after
+
+
 def _written(ring: Any, clock: Any, x: Any) -> Any:
     """Returns a ring (span, ...) with a frame in the place of its number."""
     return tf.tensor_scatter_nd_update(ring, [[clock % ring.shape[0]]], x[None])
@@ -236,4 +270,6 @@ _CELLS: dict[type[Layer], Callable[[Any], Cell]] = {
     RMSNorm: _NormCell,
     Attention: _AttentionCell,
     TransformerBlock: _TransformerCell,
+    DiagonalRecurrence: _RecurrenceCell,
+    LRUBlock: _LRUCell,
 }

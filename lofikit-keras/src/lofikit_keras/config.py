@@ -6,6 +6,7 @@ from typing import Literal
 
 from lofikit.models.configs import (
     GRUConfig,
+    LRUConfig,
     LSTMConfig,
     Seq2SeqConfig,
     TCNConfig,
@@ -61,3 +62,7 @@ class KerasGRUConfig(GRUConfig, KerasOptions):
 
 class KerasTransformerConfig(TransformerConfig, KerasOptions):
     """Options of ``keras/transformer``."""
+
+
+class KerasLRUConfig(LRUConfig, KerasOptions):
+    """Options of ``keras/lru``."""

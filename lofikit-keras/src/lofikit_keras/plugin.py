@@ -7,7 +7,7 @@ from lofikit.hookspecs import Component, hookimpl
 
 @hookimpl
 def lofikit_components() -> list[Component]:
-    """Returns the paper's three models, and those meant for codes."""
+    """Returns the paper's three models, and more."""
     return [
         Component(
             kind="model",
@@ -43,5 +43,12 @@ def lofikit_components() -> list[Component]:
             summary="Causal transformer over codes, which attends to a sliding window.",
             target="lofikit_keras.models:KerasModel",
             config="lofikit_keras.config:KerasTransformerConfig",
+        ),
+        Component(
+            kind="model",
+            name="keras/lru",
+            summary="Blocks of diagonal linear recurrences: a long memory, quick to train.",
+            target="lofikit_keras.models:KerasModel",
+            config="lofikit_keras.config:KerasLRUConfig",
         ),
     ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from lofikit.models.configs import (
     GRUConfig,
+    LRUConfig,
     LSTMConfig,
     Seq2SeqConfig,
     TCNConfig,
@@ -16,6 +17,7 @@ from lofikit.models.families.base import of_config
 from lofikit.options import Options
 from lofikit_keras.bodies.base import Body
 from lofikit_keras.bodies.gru import gru
+from lofikit_keras.bodies.lru import lru
 from lofikit_keras.bodies.lstm import lstm
 from lofikit_keras.bodies.seq2seq import seq2seq
 from lofikit_keras.bodies.tcn import tcn
@@ -27,6 +29,7 @@ BODIES: dict[type[Options], Callable[[Any, int], Body]] = {
     Seq2SeqConfig: seq2seq,
     GRUConfig: gru,
     TransformerConfig: transformer,
+    LRUConfig: lru,
 }
 
 
