@@ -13,7 +13,8 @@ import pytest
 import soundfile
 
 from lofikit.cli.main import run
-from lofikit.run import read_arrays
+from lofikit.library import Library
+from lofikit.run import Run, read_arrays
 
 SMALL = ["--model", "linear", "--model.order", "8", "--representation.levels", "64"]
 QUICK = [*SMALL, "--epochs", "1", "--steps", "3", "--audition", "0.5"]
@@ -100,6 +101,17 @@ def test_show_and_plugins(lofikit) -> None:  # type: ignore[no-untyped-def]
     assert "paper/tcn" in lofikit("show", "recipe").out
     assert "dilations" in lofikit("show", "recipe", "paper/tcn").out
     assert "lofikit-core" in lofikit("plugins").out
+
+
+def test_a_list_is_given_at_once_or_flag_by_flag(lofikit, music: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    first, second = (clip.id for clip in Library(music).clips[:2])
+    for name, words in (
+        ("flags", ["--hold-out", first, "--hold-out", second]),
+        ("commas", ["--hold-out", f"{first},{second}"]),
+    ):
+        assert lofikit("train", music, *QUICK, *words, "-o", tmp_path / name).code == 0
+        held = Run.open(tmp_path / name).manifest()["held_out_clips"]
+        assert {clip["id"] for clip in held} == {first, second}
 
 
 WRONG = [

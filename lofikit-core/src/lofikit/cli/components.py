@@ -136,8 +136,10 @@ def _flag(config: type[BaseModel], info: OptionInfo, prefix: str) -> click.Optio
     destination = f"{prefix}_{info.name}".replace("-", "_")
 
     def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-        if value is None:
+        if value is None or value == ():
             return
+        if isinstance(value, tuple):  # a list may be given at once, or flag by flag
+            value = ",".join(value)
         text = str(value).lower() if isinstance(value, bool) else str(value)
         ctx.meta.setdefault(_GIVEN, {}).setdefault((prefix, config), {})[info.name] = text
 
@@ -153,6 +155,7 @@ def _flag(config: type[BaseModel], info: OptionInfo, prefix: str) -> click.Optio
         kind: Any = _Choices(info.choices)
     else:
         kind = click.STRING
+    common["multiple"] = info.type == "list"
     return click.Option([name, destination], type=kind, metavar=info.type_name.upper(), **common)
 
 
