@@ -101,7 +101,7 @@ def bench(session: nox.Session) -> None:
     """Speed, as ratios against peers measured in the same run; takes long, and a quiet machine."""
     install(session, "torch", "keras")
     session.install("pytorch-tcn", "--no-deps")
-    for name in session.posargs or ["generation", "training"]:
+    for name in session.posargs or ["generation", "training", "preparation"]:
         session.run("python", f"benchmarks/{name}.py")
 
 

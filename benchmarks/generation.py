@@ -69,7 +69,8 @@ Generate = Callable[[int], np.ndarray]
 class Row:
     """A way to generate: ``make`` takes a network and a seed, and gives a function of a count.
 
-    ``exact`` is False for a window shorter than the receptive field, whose values differ.
+    ``exact`` is False for a window shorter than the receptive field, whose values differ, and for a
+    package whose blocks are its own.
     """
 
     network: Network | EncoderDecoder
@@ -173,7 +174,7 @@ def tcn_rows(kernel: int) -> list[Row]:
     rows = []
 
     def add(way: str, frames: int, make: Callable[..., Generate], streams: int = 1) -> None:
-        exact = "window" not in way or kernel == 2
+        exact = ("window" not in way or kernel == 2) and "own weights" not in way
         rows.append(Row(network, way, silence(streams), frames, make, exact))
 
     if has("tensorflow", "tcn"):
@@ -189,6 +190,8 @@ def tcn_rows(kernel: int) -> list[Row]:
         add("torch eager (window)", 100, torch_loops.window)
         for streams in (1, 16):
             add("torch eager, ring buffers", 500, torch_loops.ring_buffers, streams)
+        if has("pytorch_tcn"):
+            add("pytorch-tcn streaming (own weights)", 500, torch_loops.pytorch_tcn)
     add("numba, plain loop", 8_000, numba_loop.generator)
     for streams in (1, 4, 16, 64):
         add("lofikit engine", 32_000 // streams, engine, streams)

@@ -58,6 +58,39 @@ def window(network: Network, seed: np.ndarray) -> Generate:
     return generate
 
 
+def pytorch_tcn(network: Network, seed: np.ndarray) -> Generate:
+    """The package pytorch-tcn, streaming: its own weights and blocks, of the same shape."""
+    import pytorch_tcn as package
+
+    layer = network.layers[0]
+    assert isinstance(layer, TCN)
+    first = layer.blocks[0].convs[0]
+    streamed = package.TCN(
+        num_inputs=first.input_width,
+        num_channels=[first.output_width] * len(layer.blocks),
+        kernel_size=first.kernel,
+        dilations=[block.convs[0].dilation for block in layer.blocks],
+        dropout=0.0,
+        use_norm=None,
+        activation="tanh",
+        use_skip_connections=True,
+        output_projection=network.input.size,
+    ).eval()
+
+    @torch.inference_mode()
+    def generate(count: int) -> np.ndarray:
+        streamed.reset_buffers()
+        x = torch.from_numpy(seed).transpose(1, 2)
+        new = streamed(x, inference=True)[:, :, -1:]
+        frames = []
+        for _ in range(count):
+            frames.append(new)
+            new = streamed(new, inference=True)
+        return torch.cat(frames, dim=2).transpose(1, 2).numpy()
+
+    return generate
+
+
 def ring_buffers(network: Network, seed: np.ndarray) -> Generate:
     """One frame at a time: each convolution keeps its past inputs, eagerly."""
     blocks = _blocks(network)
