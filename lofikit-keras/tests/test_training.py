@@ -9,7 +9,7 @@ from lofikit.errors import OptionError, RunError
 from lofikit.models.base import REAL_LOSSES, Sampling, StepSettings
 from lofikit.models.layers import network
 from lofikit.streaming import engine
-from lofikit.testing.cases import CLASSES, REAL, ModelCase
+from lofikit.testing.cases import CLASSES, CODES, REAL, ModelCase
 from lofikit_keras.config import KerasTCNConfig
 from lofikit_keras.models import KerasTCN
 from lofikit_keras.runtime import TCNLayer, keras, tf
@@ -152,6 +152,15 @@ def test_mixed_precision_keeps_float32_weights_and_the_policy() -> None:
     assert {v.dtype for v in model.state().values()} == {np.dtype("float32")}
     assert 0 < np.abs(outputs - exact).max() < 0.1
     model.train_step(frames, CASE.settings(model))
+
+
+def test_ids_are_replaced_in_training_alone() -> None:
+    options = {"window": 16, "units": 6, "layers": 1, "dropout": 0.0, "device": "cpu"}
+    case = ModelCase("keras/gru", options, CODES)
+    plain, noisy = case.build(), case.build(id_noise=0.5)
+    frames, settings = case.examples(plain), case.settings(plain)
+    assert noisy.loss(frames, settings) == plain.loss(frames, settings)
+    assert float(noisy.train_step(frames, settings)) != float(plain.train_step(frames, settings))
 
 
 def test_unknown_optimiser_is_refused(model: KerasTCN) -> None:
