@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lofikit.audio import Audio
-from lofikit.beats import NO_BEATS, Beats, track, tracked
+from lofikit.beats import NO_BEATS, Beats, folded, track, tracked
 from lofikit.chunks import Chunks
 from lofikit.library import Library
 from lofikit.representations.base import FREE
@@ -70,6 +70,24 @@ def test_the_count_grows_steadily_and_goes_on_without_a_jump(
     assert pulse is not None
     assert pulse.count(np.array(at)) == pytest.approx(float(beats.count(np.array(at))), abs=1e-4)
     assert pulse.count(np.array(at + 60.0)) - pulse.begun == pytest.approx(bpm, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("bpm", "right"), [(40.0, 80.0), (80.0, 80.0), (160.0, 80.0), (44.0, 88.0)]
+)
+def test_half_and_twice_the_tempo_are_put_right(bpm: float, right: float) -> None:
+    beats = folded(Beats(0.5 + 60 / bpm * np.arange(32)))
+    assert beats.tempo == pytest.approx(right, rel=1e-3)
+    assert beats.times[0] == 0.5
+
+
+def test_a_source_that_knows_its_beats_is_believed(tmp_path: Path) -> None:
+    library = Library(tmp_path / "library", create=True)
+    known = [0.1, 0.8, 1.5, 2.2, 2.9]
+    audio = Audio(strokes(88)[None], RATE)
+    library.add("test/strokes", ClipData("88", audio, details={"beats": known}))
+    (clip,) = library.clips
+    np.testing.assert_allclose(tracked(library, [clip])[clip.id].times, known)
 
 
 def test_beats_of_a_library_are_tracked_once(tmp_path: Path) -> None:

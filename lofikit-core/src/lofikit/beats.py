@@ -1,6 +1,7 @@
 """Where the beats of clips lie, for models that are told the place in the beat.
 
-Beats are tracked once a clip, on its mix, so that the stems of a clip share them.
+Beats are tracked once a clip, on its mix, so that the stems of a clip share them. A source that
+knows them (``beats`` among a clip's details, in seconds) is taken at its word.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ START_BPM = 85.0
 """Tempo that is likeliest before anything is heard: lo-fi lies between 70 and 90."""
 LEAST = 4
 """Fewer beats than this are no beat."""
+SLOWEST_BPM, FASTEST_BPM = 56.0, 120.0
+"""A tracker that finds half or twice the tempo is put right by these bounds, wider than lo-fi's."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +127,21 @@ def _track(samples: NDArray[np.float32]) -> Beats:
     _, times = beat_track(
         y=samples, sr=RATE, hop_length=HOP, start_bpm=START_BPM, units="time", trim=False
     )
-    # Rounded as they are kept, so that a later run reads the very same.
-    return Beats(np.round(times, 4).astype(np.float64)) if len(times) >= LEAST else NO_BEATS
+    return folded(Beats(times)) if len(times) >= LEAST else NO_BEATS
+
+
+def folded(beats: Beats) -> Beats:
+    """Returns beats with one put between each two, or each second taken, until they are of lo-fi.
+
+    They are rounded as they are kept, so that a later run reads the very same.
+    """
+    times = np.asarray(beats.times, np.float64)
+    while 60.0 / float(np.median(np.diff(times))) < SLOWEST_BPM:
+        between = (times[1:] + times[:-1]) / 2
+        times = np.sort(np.concatenate([times, between]))
+    while 60.0 / float(np.median(np.diff(times))) > FASTEST_BPM and len(times) >= 2 * LEAST:
+        times = times[::2]
+    return Beats(np.round(times, 4))
 
 
 def tracked(
@@ -148,14 +164,23 @@ def tracked(
         missing = [clip for clip in clips if clip.id not in known]
         with quiet_decoders():
             for done, clip in enumerate(missing, 1):
-                blocks = list(read_mono(library.path / clip.file, RATE, clip.gain))
-                beats = _track(np.concatenate(blocks)) if blocks else NO_BEATS
-                known[clip.id] = beats
+                beats = known[clip.id] = _told(clip) or _heard(library, clip)
                 with file.open("a") as lines:
                     record = {"clip": clip.id, "times": beats.times.tolist()}
                     lines.write(json.dumps(record) + "\n")
                 progress(done, len(missing))
     return {clip.id: known[clip.id] for clip in clips}
+
+
+def _told(clip: Clip) -> Beats | None:
+    """Returns the beats that a clip's source knows, as that of synthetic music does."""
+    times = clip.details.get("beats")
+    return Beats(np.array(times, np.float64)) if times and len(times) >= LEAST else None
+
+
+def _heard(library: Library, clip: Clip) -> Beats:
+    blocks = list(read_mono(library.path / clip.file, RATE, clip.gain))
+    return _track(np.concatenate(blocks)) if blocks else NO_BEATS
 
 
 def _read(file: Path) -> dict[str, Beats]:
