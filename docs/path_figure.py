@@ -61,7 +61,7 @@ STOPS = (
     Stop("generate", "models.base:Model.stream"),
     Stop("generate", "models.base:Stream.next"),
     Stop("generate", "representations.base:Decoder.push"),
-    Stop("generate", "audio:Writer.write"),
+    Stop("generate", "writers:Writer.write"),
 )
 BESIDE = {
     "library:Library.add": Stop("separate", "separators.base:Separator.separate", "separator"),
@@ -81,7 +81,7 @@ FLOWS = (
     ("run:Run.trained_model", "Model", "models.base:Model.stream"),
     ("models.base:Model.stream", "Stream", "models.base:Stream.next"),
     ("models.base:Stream.next", "Frames", "representations.base:Decoder.push"),
-    ("representations.base:Decoder.push", "Samples", "audio:Writer.write"),
+    ("representations.base:Decoder.push", "Samples", "writers:Writer.write"),
 )
 FLOWS_BESIDE = {
     "library:Library.add": (
