@@ -21,6 +21,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from lofikit.evaluation.evaluate import score
+from lofikit.library import Library
+from lofikit.run import Run
+
 DATA = Path(__file__).parents[2] / "shared" / "data" / "lofi"
 HELD_OUT = ("winter-fire-place", "roof-tops", "ocean-memory")
 WAVES = {
@@ -88,14 +92,13 @@ def show(folder: Path, rows: list[str], seeds: list[int], minutes: float) -> Non
     found = []
     for row in rows:
         runs = [place(folder, row, seed) for seed in seeds]
-        file = folder / "bits.json"
-        words = ["--bits-only", "--json", str(file), "--overwrite"]
-        lofikit("evaluate", *(str(run) for run in runs), *words)
-        scores = [r["held_out"] for r in json.loads(file.read_text())["rows"] if r["held_out"]]
-        means = [score["mean"] for score in scores]
+        opened = [(Run.open(run), Library(folder / "library")) for run in runs]
+        names = {str(run) for run in runs}  # the untrained baseline is scored beside them
+        scores = [one.held_out for one in score(opened) if one.name in names]
+        means = [held.mean for held in scores]
         lines = (runs[0] / "metrics.jsonl").read_text().splitlines()
         between = statistics.stdev(means) if len(means) > 1 else 0.0
-        spread = statistics.fmean(score["spread"] for score in scores)
+        spread = statistics.fmean(held.spread for held in scores)
         steps = json.loads(lines[-1])["step"]
         found.append((statistics.fmean(means), row, spread, between, steps))
     for mean, row, spread, between, steps in sorted(found):

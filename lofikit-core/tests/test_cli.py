@@ -155,6 +155,8 @@ WRONG = [
     (["train", "--resume", "--epochs", "3", "-o", "RUN"], "--epochs", "lofikit train --config"),
     (["generate", "nowhere", "-o", "take.wav"], "is not a run", "lofikit train"),
     (["generate", "RUN", "-o", "take.xyz"], ".xyz", "wav, flac, ogg, opus, mp3"),
+    (["generate", "RUN", "--bpm", "80", "-o", "beat.wav"], "--bpm", "--representation.beat"),
+    (["generate", "RUN", "--bpm", "5", "-o", "beat.wav"], "between 20 and 400", "70 to 90"),
     (["generate", "RUN", "--raw", "-o", "take.wav"], "--raw", "-o - --raw"),
     (["generate", "RUN", "-o", "no/take.wav"], "the folder no does not exist", "mkdir"),
     (["generate", "RUN", "-o", "here.wav"], "exists already", "--overwrite"),
