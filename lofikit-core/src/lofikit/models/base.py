@@ -149,7 +149,7 @@ def refuse_given(given: Frames | None, what: str) -> None:
     if given is not None:
         raise OptionError(
             f"{what} cannot be given values of the frames that it generates",
-            "choose a model of one frame after the other: --model gru or --model transformer",
+            "choose a model of one frame after the other: --model torch/gru, for example",
         )
 
 

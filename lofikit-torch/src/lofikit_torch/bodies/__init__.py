@@ -18,9 +18,8 @@ from lofikit.models.configs import (
 from lofikit.models.families.base import of_config
 from lofikit.options import Options
 from lofikit_torch.bodies.base import Body
-from lofikit_torch.bodies.gru import GRUs
 from lofikit_torch.bodies.lru import LRU
-from lofikit_torch.bodies.lstm import LSTMs
+from lofikit_torch.bodies.recurrent import GRUs, LSTMs
 from lofikit_torch.bodies.samplernn import SampleRNN
 from lofikit_torch.bodies.seq2seq import EncoderDecoder
 from lofikit_torch.bodies.tcn import TCN
