@@ -6,7 +6,7 @@ import numpy as np
 
 from lofikit.options import Options, option
 from lofikit.representations.base import Decoder, Frames, FrameSpec, Representation, Samples
-from lofikit.representations.overlap import OverlapAdd, windows
+from lofikit.representations.overlap import OverlapAdd
 
 
 class RawConfig(Options):
@@ -35,7 +35,9 @@ class Raw(Representation):
     def encode(self, samples: Samples) -> Frames:
         """Returns a copy of the samples, cut into frames."""
         frame = self.config.frame
-        return np.array(windows(samples, frame, frame), dtype=np.float32)
+        # Frames do not overlap: what is not a whole one is left over, the rest only named anew.
+        whole = np.array(samples[:, : samples.shape[1] // frame * frame], dtype=np.float32)
+        return whole.reshape(len(whole), -1, frame)
 
     def decoder(self, batch: int = 1) -> Decoder:
         """Returns a decoder that holds nothing back."""
