@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lofikit.errors import AudioError
 
 if TYPE_CHECKING:
-    pass
+    from soundfile import SoundFile
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
 """Files that can be read."""
@@ -103,14 +103,13 @@ class Reader:
         self.path = path
         self.damage = ""
         try:
-            # Given as a stream, because libsndfile guesses from a file's name before its content.
             self._raw = path.open("rb")
         except OSError as error:
             raise AudioError(f"{path.name}: {error.strerror or error}") from error
         try:
             if os.fstat(self._raw.fileno()).st_size == 0:
                 raise AudioError(f"{path.name}: the file is empty")
-            self._file = soundfile.SoundFile(self._raw)
+            self._file = self._opened()
         except (soundfile.SoundFileError, TypeError, ValueError) as error:
             self._raw.close()
             raise AudioError(f"{path.name}: {_reason(path, error)}") from error
@@ -123,6 +122,18 @@ class Reader:
         if not 1 <= self.rate <= MAX_RATE:
             self.close()
             raise AudioError(f"{path.name}: the header gives a sample rate of {self.rate} Hz")
+
+    def _opened(self) -> SoundFile:
+        """Opens the file without its name, from which libsndfile would guess before its content.
+
+        By its number, since a Python stream would be read through callbacks, which hold up the
+        other threads; but not where a number means something else to libsndfile (Windows).
+        """
+        import soundfile
+
+        if os.name == "posix":
+            return soundfile.SoundFile(self._raw.fileno(), closefd=False)
+        return soundfile.SoundFile(self._raw)
 
     def blocks(self, size: int = BLOCK) -> Iterator[NDArray[np.float32]]:
         """Yields float32 blocks of shape (channels, n), ``n`` at most ``size``."""
@@ -159,7 +170,7 @@ class Reader:
         small = 1024
         self._raw.seek(0)
         with contextlib.suppress(soundfile.SoundFileError, RuntimeError):
-            again = soundfile.SoundFile(self._raw)
+            again = self._opened()
             position = 0
             while len(block := again.read(small, dtype="float32", always_2d=True)):
                 position += len(block)
