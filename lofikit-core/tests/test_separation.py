@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -22,6 +24,24 @@ from lofikit.separators.hpss import HPSS, HPSSConfig
 from lofikit.sources.base import ClipData
 
 RATE = 8000
+
+
+STUCK = """
+import sys, time
+from pathlib import Path
+from lofikit.library import Library
+from lofikit.separation import separate
+from lofikit.separators.base import Separator
+
+class Stuck(Separator):
+    stems = ("all",)
+
+    def separate(self, audio):
+        print("at work", flush=True)
+        time.sleep(600)
+
+separate(Library(Path(sys.argv[1])), Stuck(None), "stuck", part_seconds=0.1)
+"""
 
 
 class ShareConfig(Options):
@@ -68,6 +88,29 @@ def test_parts_of_a_long_clip_add_up_to_the_whole(
     assert len(done.added) == 1
     np.testing.assert_allclose(stem(library, "shares/less"), samples * 0.25, atol=1e-4)
     np.testing.assert_allclose(stem(library, "shares/more"), samples * 0.75, atol=1e-4)
+    assert not list(library.path.glob(".partial-*"))
+
+
+def test_what_a_killed_separation_left_is_swept_and_one_at_work_is_not(tmp_path: Path) -> None:
+    samples = np.zeros((1, 4000), np.float32)
+    samples[0, ::100] = 0.5
+    library = library_of(tmp_path / "library", samples)
+    killed = subprocess.Popen([sys.executable, "-c", STUCK, str(library.path)], stdout=-1)
+    working = subprocess.Popen([sys.executable, "-c", STUCK, str(library.path)], stdout=-1)
+    try:
+        for process in (killed, working):
+            assert process.stdout is not None
+            process.stdout.readline()
+        assert len(list(library.path.glob(".partial-*"))) == 2
+        killed.kill()
+        killed.wait()
+        separate(library, Shares(ShareConfig()), "shares", part_seconds=0.1)
+        assert len(list(library.path.glob(".partial-*"))) == 1
+    finally:
+        for process in (killed, working):
+            process.kill()
+            process.communicate()
+    separate(library, Shares(ShareConfig()), "again", part_seconds=0.1)
     assert not list(library.path.glob(".partial-*"))
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
@@ -23,6 +25,8 @@ PART_SECONDS = 600.0
 """Longer clips are taken apart in parts of about this length, so that memory has a bound."""
 FADE_SECONDS = 8.0
 """How far neighbouring parts overlap, fading over: separators see a second or two at most."""
+
+_PARTIAL, _ALIVE = ".partial-separation-", "alive.lock"
 
 
 def separate(
@@ -55,6 +59,7 @@ def separate(
     made_with = _options(separator)
     _refuse_others(library, wanted, made_with)
     report = Report()
+    _sweep(library)
     with quiet_decoders():
         for clip in library.clips:
             if set(wanted) <= set(library.stems(clip)):
@@ -113,7 +118,10 @@ def _stems(
     if parts == 1:
         yield separator.separate(read(path))
         return
-    with tempfile.TemporaryDirectory(dir=library.path, prefix=".partial-") as folder:
+    with (
+        tempfile.TemporaryDirectory(dir=library.path, prefix=_PARTIAL) as folder,
+        FileLock(Path(folder) / _ALIVE),
+    ):
         shape = (clip.channels, clip.frames)
         arrays: dict[str, NDArray[np.float32]] = {
             stem: np.memmap(Path(folder) / f"{number}.f32", np.float32, "w+", shape=shape)
@@ -124,6 +132,15 @@ def _stems(
             for stem, audio in separator.separate(Audio(samples, clip.rate)).items():
                 arrays[stem][:, start:stop] += audio.samples * weights
         yield {stem: Audio(array, clip.rate) for stem, array in arrays.items()}
+
+
+def _sweep(library: Library) -> None:
+    """Removes what separations that were killed left lying; those at work hold a lock."""
+    for folder in library.path.glob(f"{_PARTIAL}*"):
+        # Without a lock it has only just been made.
+        if (folder / _ALIVE).exists():
+            with suppress(Timeout), FileLock(folder / _ALIVE, timeout=0):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _parts(
