@@ -13,7 +13,7 @@ module. That module has one function::
                 name="torch/tcn",
                 summary="Temporal convolutional network (keras-tcn's block).",
                 target="lofikit_torch.models:TorchModel",
-                config="lofikit.models.configs:TCNConfig",
+                config="lofikit_torch.config:TorchTCNConfig",
             )
         ]
 
