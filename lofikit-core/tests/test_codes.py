@@ -50,6 +50,17 @@ class TestCodesThatTellTheBeat(RepresentationSuite):
     options: ClassVar = {"beat": True, "hop": 256, "books": 2, "levels": 80}
 
 
+class TestCodesThatTellOnsets(RepresentationSuite):
+    component = "core/codes"
+    options: ClassVar = {"beat": True, "onsets": True, "books": 3, "levels": 70}
+
+
+class TestCodesThatTellOnsetsAlone(RepresentationSuite):
+    component = "core/codes"
+    options: ClassVar = {"onsets": True, "hop": 200, "books": 2, "levels": 20}
+    sample_rate = 8000
+
+
 @pytest.fixture(scope="module")
 def codes() -> Codes:
     return fitted(CodesConfig())

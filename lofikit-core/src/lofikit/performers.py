@@ -15,6 +15,7 @@ from lofikit.chunks import level_gain
 from lofikit.credits import Credited
 from lofikit.errors import OptionError, PromptError
 from lofikit.models.base import Model, Sampling, Stream
+from lofikit.onsets import Groove, groove, onset_curve
 from lofikit.representations.base import FREE, Decoder, Representation, Samples
 from lofikit.run import Run
 
@@ -116,6 +117,7 @@ class BatchPerformer:
         self._representation = representation
         self._bpm = bpm
         self.pulses: list[Pulse | None] = [pulse] * batch
+        self._grooves: list[Groove | None] = []
         self._done = 0  # frames generated
         self.rate = spec.sample_rate
         self._hop = spec.hop
@@ -150,11 +152,15 @@ class BatchPerformer:
                 raise OptionError(
                     "--bpm is for runs that keep time, and these frames tell nothing of beats",
                     "train one: lofikit train LIBRARY --representation codes "
-                    "--representation.beat true --model torch/gru",
+                    "--representation.beat --model torch/gru",
                 )
             return representation.encode(padded)
+        counts = self._prompt_beats(used, overlap)
+        if "onsets" in representation.signals:
+            heard = onset_curve(used, self.rate)
+            self._grooves = [groove(*pair) for pair in zip(heard, counts[:, overlap:], strict=True)]
         told: Any = representation
-        frames: NDArray[Any] = told.encode(padded, {"beat": self._prompt_beats(used, overlap)})
+        frames: NDArray[Any] = told.encode(padded, {"beat": counts})
         return frames
 
     def _prompt_beats(self, prompts: Samples, before: int) -> Samples:
@@ -177,8 +183,13 @@ class BatchPerformer:
         overlap = self._representation.window - self._hop
         first = self._done * self._hop - overlap
         at = (first + np.arange(self._representation.samples_for(frames))) / self.rate
-        counts = [np.full(len(at), np.nan) if p is None else p.count(at) for p in self.pulses]
-        given = self._representation.given({"beat": np.array(counts, np.float32)})
+        nothing = np.full(len(at), np.nan, np.float32)
+        counts = [nothing if pulse is None else pulse.count(at) for pulse in self.pulses]
+        signals = {"beat": np.stack(counts)}
+        if self._grooves:
+            pairs = zip(self._grooves, counts, strict=True)
+            signals["onsets"] = np.stack([nothing if g is None else g.at(c) for g, c in pairs])
+        given = self._representation.given(signals)
         given[[pulse is None for pulse in self.pulses]] = FREE
         return given
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lofikit.evaluation.listening import level
-from lofikit.evaluation.spectrum import Samples
+from lofikit.spectrum import Samples
 
 LOOP_SECONDS = 4.0
 """How much of a prompt's end is played again and again, at most."""

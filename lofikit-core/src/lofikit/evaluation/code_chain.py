@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from lofikit.evaluation.anchors import Anchor, Generator
-from lofikit.evaluation.spectrum import Samples
 from lofikit.representations.codes import Codes, CodesConfig
+from lofikit.spectrum import Samples
 
 NAME = "code chain"
 

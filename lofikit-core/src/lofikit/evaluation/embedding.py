@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.errors import OptionError
-from lofikit.evaluation.spectrum import BANDS, Samples, spectrum
+from lofikit.spectrum import BANDS, Samples, spectrum
 
 Vectors = NDArray[np.float64]
 

@@ -13,13 +13,13 @@ from lofikit.evaluation.anchors import ANCHORS
 from lofikit.evaluation.comparison import Comparison, HeldOut, Row, ranked
 from lofikit.evaluation.excerpts import Excerpt
 from lofikit.evaluation.held_out import held_out_clips, held_out_scores, model_scores
-from lofikit.evaluation.spectrum import Samples
 from lofikit.evaluation.stage import EvaluationOptions, Show, Stage
 from lofikit.evaluation.takes import generate_takes
 from lofikit.library import Library
 from lofikit.models.base import Model
 from lofikit.representations.base import Representation
 from lofikit.run import Run
+from lofikit.spectrum import Samples
 
 _Alike = tuple[int, str, float | None, Path]  # what runs have in common that are compared
 _Runs = Sequence[tuple[Run, Library]]

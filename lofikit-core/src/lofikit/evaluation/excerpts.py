@@ -10,9 +10,9 @@ import numpy as np
 from lofikit.chunks import LevelledClips
 from lofikit.errors import LibraryError
 from lofikit.evaluation.listening import level
-from lofikit.evaluation.spectrum import Samples
 from lofikit.library import Clip
 from lofikit.samples import ClipSamples, SampleStore
+from lofikit.spectrum import Samples
 
 PROMPT_SECONDS = 5.0
 """Length of a prompt, unless a model's context is longer or the clips are shorter."""

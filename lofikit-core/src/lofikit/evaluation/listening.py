@@ -13,9 +13,10 @@ from typing import Literal
 
 import numpy as np
 
-from lofikit.evaluation.rhythm import autocorrelation, beat, onset_strength, tempo_steadiness
-from lofikit.evaluation.spectrum import Array, Samples, Spectrum, spectrum
+from lofikit.evaluation.rhythm import autocorrelation, beat, tempo_steadiness
+from lofikit.onsets import onset_strength
 from lofikit.silence import block_length
+from lofikit.spectrum import Array, Samples, Spectrum, spectrum
 
 LEVEL_SECONDS = 0.25
 """Length of the blocks whose levels are compared."""

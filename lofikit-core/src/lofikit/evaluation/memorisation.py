@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.evaluation.listening import level
-from lofikit.evaluation.spectrum import Samples
 from lofikit.silence import SILENCE
+from lofikit.spectrum import Samples
 
 WINDOW_SECONDS = 0.37
 """Length of a frame, brought to the nearest power of two in samples (the paper's)."""

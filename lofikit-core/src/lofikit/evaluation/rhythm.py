@@ -1,4 +1,4 @@
-"""Onsets, the beat, and how steady its tempo is."""
+"""The beat, and how steady its tempo is."""
 
 from __future__ import annotations
 
@@ -11,28 +11,8 @@ SHORTEST, LONGEST = 0.3, 2.0
 """Beat periods that are looked for, in seconds: 200 to 30 beats a minute."""
 WINDOW = 8.0
 """Stretches that must agree in their tempo, in seconds."""
-RISE = 0.04
-"""Time within which a sound begins, in seconds."""
 TOLERANCE = 0.04
 """How far apart two beat periods may be and still be called the same, as a share."""
-
-
-def onset_strength(levels: NDArray[np.float32], frame_rate: float) -> Array:
-    """Returns how much louder bands became in the last 40 ms, in dB.
-
-    The mean over bands of what rose (Boeck and Widmer, "Maximum filter vibrato suppression for
-    onset detection", DAFx 2013, without the filter).
-
-    Args:
-        levels: Levels of mel bands in dB, shape (time, bands).
-        frame_rate: Frames a second.
-
-    Returns:
-        Shape (n,), ``n`` being less than ``time`` by the frames of the first 40 ms.
-    """
-    lag = max(1, round(RISE * frame_rate))
-    rises = np.maximum(levels[lag:] - levels[:-lag], 0.0)
-    return np.asarray(rises.mean(axis=1), dtype=np.float64)
 
 
 def autocorrelation(signal: NDArray[np.floating], lags: int) -> Array:

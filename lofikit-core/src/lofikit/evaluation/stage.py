@@ -37,11 +37,11 @@ from lofikit.evaluation.excerpts import (
 )
 from lofikit.evaluation.listening import collapse, level, measure
 from lofikit.evaluation.memorisation import Memory
-from lofikit.evaluation.spectrum import Samples
 from lofikit.library import Library
 from lofikit.models.base import Sampling
 from lofikit.run import Run
 from lofikit.samples import ClipSamples, open_samples
+from lofikit.spectrum import Samples
 
 SHORTEST = 1.0
 """Shortest takes that are measured, in seconds."""

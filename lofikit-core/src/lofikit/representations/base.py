@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from lofikit.errors import RepresentationError
 from lofikit.options import Options
 
 Samples = NDArray[np.float32]
@@ -18,7 +19,8 @@ Frames = NDArray[Any]
 Signals = Mapping[str, NDArray[np.float32]]
 """What a representation is told beside the samples: a value a sample, shape (batch, n), by name.
 
-``beat`` counts beats, with their fractions; NaN where there is no beat.
+``beat`` counts beats, with their fractions; NaN where there is no beat. ``onsets`` is how strongly
+sounds begin, in dB (:func:`lofikit.onsets.onset_curve`); NaN where that is for the model to choose.
 """
 FREE = -1
 """Stands in given frames for a value that the model is to choose."""
@@ -93,12 +95,13 @@ class Representation(ABC):
         """Samples that one frame is made of; the hop, unless frames overlap."""
         return self.spec.hop
 
-    # A representation that tells the place in the beat overrides the next two, and its `encode`
-    # takes what they name as a second argument, which others are not given.
+    # A representation that tells signals overrides the next two, and its `encode` takes them as a
+    # second argument, which others are not given: the beat, if it names that. What it is not
+    # given there it finds in the samples, or says that there is none.
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """Names of the signals that :meth:`encode` is to be given beside the samples."""
+        """Names of the signals that frames begin with, a value each."""
         return ()
 
     def given(self, signals: Signals) -> Frames:
@@ -106,8 +109,14 @@ class Representation(ABC):
 
         Args:
             signals: By name, shape (batch, n); frames lie on the grid of :meth:`encode`.
+
+        Raises:
+            RepresentationError: If there are no signals, or the class names some and lacks this.
         """
-        raise NotImplementedError(f"{type(self).__name__} tells no signals")
+        raise RepresentationError(
+            f"{type(self).__name__} cannot be given signals",
+            "a representation that names signals has a method given(); see docs/codes.md",
+        )
 
     @abstractmethod
     def encode(self, samples: Samples) -> Frames:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.errors import LibraryError, OptionError, RepresentationError
+from lofikit.onsets import onset_curve
 from lofikit.options import Options, option
 from lofikit.representations.base import (
     FREE,
@@ -32,6 +33,8 @@ FRAMES = 16_384
 """Spectra that are learned from, of all clips together; more gain nothing that is heard."""
 BEAT_PLACES = 16
 """Places in a beat that are told apart."""
+ONSET_CLASSES = 16
+"""Strengths of onsets that are told apart, a third of a doubling of 1 dB and what it is above."""
 NO_BEAT = 4 * BEAT_PLACES
 """The class that says there is no beat; those below it are places in four beats."""
 BLOCK = 2_048
@@ -73,6 +76,11 @@ class CodesConfig(Options):
         "Begin each frame with the place in the beat of the frame to come, so that models keep "
         "time: 16 places a beat, four beats, and a class of its own where there is no beat.",
     )
+    onsets: bool = option(
+        False,
+        "Begin each frame also with how strongly sounds begin in the frame to come, so that models "
+        "play the groove of a prompt.",
+    )
 
 
 class Codes(Representation):
@@ -91,7 +99,8 @@ class Codes(Representation):
 
     With ``beat`` each frame begins with one more class id, the place in the beat at which the
     newest spectrum of the *next* frame lies: what a model must know to draw that frame. Beats are
-    counted in fours; which of them is the first of a bar is not known.
+    counted in fours; which of them is the first of a bar is not known. With ``onsets`` the next
+    class id is how strongly sounds begin there, in steps that grow as loudness does.
 
     Nothing is encoded before :meth:`fit` or :meth:`load_state`.
     """
@@ -110,11 +119,15 @@ class Codes(Representation):
                 f"choose --representation.hop {self._span // 2} or less, or a longer "
                 "--representation.window",
             )
-        if config.beat and config.levels <= NO_BEAT:
-            raise OptionError(
-                f"the places in the beat are {NO_BEAT + 1} classes, and codes have {config.levels}",
-                f"choose --representation.levels {NO_BEAT + 1} or more, or leave out the beat",
-            )
+        for told, classes, what in (
+            (config.beat, NO_BEAT + 1, "places in the beat"),
+            (config.onsets, ONSET_CLASSES, "strengths of onsets"),
+        ):
+            if told and config.levels < classes:
+                raise OptionError(
+                    f"the {what} are {classes} classes, and codes have {config.levels}",
+                    f"choose --representation.levels {classes} or more, or do not tell them",
+                )
         bins = self._span // 2 + 1
         if config.components > bins:
             raise OptionError(
@@ -129,8 +142,8 @@ class Codes(Representation):
 
     @property
     def spec(self) -> FrameSpec:
-        """A class id a book, without an order, and before them one of the beat."""
-        told = int(self.config.beat)
+        """A class id a book, without an order, and before them one a signal."""
+        told = len(self.signals)
         return FrameSpec(
             sample_rate=self.sample_rate,
             hop=self._hop,
@@ -142,20 +155,31 @@ class Codes(Representation):
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """``beat``, if it is told."""
-        return ("beat",) if self.config.beat else ()
+        """``beat`` and ``onsets``, as far as they are told."""
+        return ("beat",) * self.config.beat + ("onsets",) * self.config.onsets
 
     def given(self, signals: Signals) -> Frames:
-        """Returns frames of which the place in the beat alone is known."""
-        counts = signals["beat"]
-        time = max(0, 1 + (counts.shape[1] - self.window) // self._hop)
+        """Returns frames of which the place in the beat and the strength of onsets are known."""
+        length = next(iter(signals.values())).shape[1]
+        time = max(0, 1 + (length - self.window) // self._hop)
         # The newest spectrum of the next frame is centred here.
         centres = (self.delays + 1 + np.arange(time)) * self._hop + self._span // 2
-        at = counts[:, np.minimum(centres, counts.shape[1] - 1)]
-        places = np.floor(np.where(np.isnan(at), 0, at) * BEAT_PLACES)
-        frames = np.full((len(counts), time, self.spec.size), FREE, np.int32)
-        frames[:, :, 0] = np.where(np.isnan(at), NO_BEAT, places % NO_BEAT)
+        batch = len(next(iter(signals.values())))
+        frames = np.full((batch, time, self.spec.size), FREE, np.int32)
+        for column, name in enumerate(self.signals):
+            if name in signals:
+                classes = _places if name == "beat" else self._strengths
+                frames[:, :, column] = classes(signals[name], centres)
         return frames
+
+    def _strengths(self, curve: Samples, centres: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Returns the classes of onsets, the strongest of a hop about where a window swells."""
+        half = self._hop // 2
+        near = centres + self._span // 4 + np.array([[-half], [0], [half]])
+        strengths = curve[:, np.minimum(near, curve.shape[1] - 1)].max(axis=1)
+        unknown = np.isnan(strengths)
+        classes = np.rint(3 * np.log2(1 + np.where(unknown, 0, strengths)))
+        return np.where(unknown, FREE, np.minimum(classes, ONSET_CLASSES - 1)).astype(np.int32)
 
     @property
     def delays(self) -> int:
@@ -178,11 +202,12 @@ class Codes(Representation):
         return 8.0
 
     def encode(self, samples: Samples, signals: Signals | None = None) -> Frames:
-        """Returns int32 class ids of shape (batch, time, books), and the beat's before them.
+        """Returns int32 class ids of shape (batch, time, books), and the signals' before them.
 
         Args:
             samples: Shape (batch, n).
-            signals: With ``beat``, the count of beats at each sample; ``None`` for no beat.
+            signals: With ``beat``, the count of beats at each sample, or else no beat; onsets are
+                heard in the samples where they are not told.
 
         Raises:
             RepresentationError: If nothing has been learned yet.
@@ -192,10 +217,14 @@ class Codes(Representation):
         spectra = self._compressed(windows(samples, self._span, self._hop))
         ids = self._quantised(spectra.reshape(-1, spectra.shape[2]))
         frames = delayed(ids.reshape(batch, -1, self.config.books), self.delays)
-        if not self.config.beat:
+        if not self.signals:
             return frames
-        silent = {"beat": np.full(samples.shape, np.nan, np.float32)}
-        told = self.given(signals or silent)[:, : frames.shape[1], :1]
+        known = {
+            "beat": np.full(samples.shape, np.nan, np.float32),
+            **({"onsets": onset_curve(samples, self.sample_rate)} if self.config.onsets else {}),
+            **(signals or {}),
+        }
+        told = self.given(known)[:, : frames.shape[1], : len(self.signals)]
         return np.concatenate([told, frames], axis=2)
 
     def decoder(self, batch: int = 1) -> Decoder:
@@ -313,6 +342,13 @@ class Codes(Representation):
                 "collect longer clips, or choose a shorter --representation.window",
             )
         return np.concatenate(parts)
+
+
+def _places(counts: Samples, centres: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Returns the places in four beats at some samples."""
+    at = counts[:, np.minimum(centres, counts.shape[1] - 1)]
+    places = np.floor(np.where(np.isnan(at), 0, at) * BEAT_PLACES) % NO_BEAT
+    return np.where(np.isnan(at), NO_BEAT, places).astype(np.int32)
 
 
 def delayed(ids: Frames, delays: int) -> Frames:

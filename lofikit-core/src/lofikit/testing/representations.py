@@ -22,7 +22,7 @@ import numpy as np
 from lofikit.errors import LofikitError
 from lofikit.hookspecs import Kind
 from lofikit.plugins import load_class
-from lofikit.representations.base import Frames, FrameSpec, Representation, Samples
+from lofikit.representations.base import FREE, Frames, FrameSpec, Representation, Samples
 from lofikit.testing.components import ComponentSuite, music
 
 _SLACK = 1e-5
@@ -65,6 +65,10 @@ class RepresentationSuite(ComponentSuite):
     def test_grid(self) -> None:
         """Any stretch gives the frames that the whole gives."""
         check_grid(self.representation())
+
+    def test_signals(self) -> None:
+        """Frames begin with a value for each signal, which can be given by itself."""
+        check_signals(self.representation())
 
     def test_batch(self) -> None:
         """Streams side by side do not touch each other."""
@@ -151,21 +155,48 @@ def check_lengths(representation: Representation) -> None:
 
 
 def check_grid(representation: Representation) -> None:
-    """Checks that frame ``t`` is made of the samples from ``t * hop`` on and of nothing else."""
+    """Checks that frame ``t`` is made of the samples from ``t * hop`` on and of nothing else.
+
+    Signals are left out: they tell of the frame to come, which the end of a stretch knows less of.
+    """
     window, hop = representation.window, representation.spec.hop
+    told = representation.spec.signals
     for samples in _inputs(representation):
-        whole = representation.encode(samples)
+        whole = representation.encode(samples)[:, :, told:]
         for first, count in ((0, 1), (1, 1), (2, 3), (whole.shape[1] - 2, 2)):
             start = first * hop
             part = representation.encode(
                 samples[:, start : start + representation.samples_for(count)]
-            )
+            )[:, :, told:]
             _check_same(
                 part,
                 whole[:, first : first + count],
                 f"the {count} frames from {first} on differ when their {window} samples each "
                 f"are encoded by themselves",
             )
+
+
+def check_signals(representation: Representation) -> None:
+    """Checks that frames begin with a value a signal, and that it can be given by itself."""
+    spec, names = representation.spec, representation.signals
+    assert spec.signals == len(names), (
+        f"the spec says that frames begin with {spec.signals} signals, and there are {len(names)}"
+    )
+    if not names:
+        return
+    samples = next(iter(_inputs(representation)))
+    frames = representation.encode(samples)
+    curve = np.zeros(samples.shape, np.float32)
+    for name in names:
+        given = representation.given({name: curve})
+        assert given.shape == frames.shape, (
+            f"given({name}) has shape {given.shape}, and the same samples {frames.shape}"
+        )
+        known = given[:, :, : spec.signals] != FREE
+        assert (known == (np.array(names) == name)).all(), (
+            f"given({name}) settles other signals than {name}"
+        )
+        assert (given[:, :, spec.signals :] == FREE).all(), f"given({name}) settles the sound too"
 
 
 def check_batch(representation: Representation) -> None:

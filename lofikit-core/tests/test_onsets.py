@@ -1,0 +1,166 @@
+"""Onsets: heard in music, told to models by frames, and gone on with as a prompt's groove."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from lofikit.models.base import Sampling, Stream
+from lofikit.onsets import groove, onset_curve
+from lofikit.performers import BatchPerformer
+from lofikit.representations.base import FREE
+from lofikit.representations.codes import ONSET_CLASSES, Codes, CodesConfig
+
+RATE = 4410
+PERIOD = 0.75
+"""Seconds from one beat to the next: 80 beats a minute."""
+
+
+def rhythm(seconds: float = 12.0) -> NDArray[np.float32]:
+    """Loud strokes on beats and soft ones a third of a beat later, over a quiet hum and hiss."""
+    rng = np.random.default_rng(1)
+    time = np.arange(round(seconds * RATE)) / RATE
+    music = 0.02 * np.sin(2 * np.pi * 110 * time) + 0.002 * rng.standard_normal(len(time))
+    length = RATE // 10
+    stroke = rng.standard_normal(length) * np.exp(-np.arange(length) / (0.02 * RATE))
+    for beat in np.arange(PERIOD, seconds - 0.5, PERIOD):
+        for start, level in ((beat, 0.4), (beat + PERIOD / 3, 0.02)):
+            first = round(start * RATE)
+            music[first : first + length] += level * stroke
+    return np.clip(music, -1, 1).astype(np.float32)
+
+
+def counts_of(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (np.arange(samples.shape[-1]) / RATE / PERIOD).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def codes() -> Codes:
+    made = Codes(CodesConfig(beat=True, onsets=True, components=16), RATE)
+    made.fit([rhythm(30.0)], seed=0)
+    return made
+
+
+def test_onsets_are_strong_where_sounds_begin_whatever_their_level() -> None:
+    samples = rhythm()[None]
+    (curve,), (softer,) = onset_curve(samples, RATE), onset_curve(0.1 * samples, RATE)
+    np.testing.assert_allclose(curve, softer, atol=0.5)
+    beats = np.round(np.arange(2, 12) * PERIOD * RATE).astype(int)
+    strong = [curve[b - 100 : b + 200].max() for b in beats]
+    weak = [curve[b + 1000 : b + 1300].max() for b in beats]
+    between = [curve[b - 600 : b - 400].max() for b in beats]
+    assert min(strong) > max(weak) + 3
+    assert min(weak) > max(between) + 1
+
+
+def test_samples_that_are_short_or_silent_have_no_onsets() -> None:
+    assert not onset_curve(np.zeros((2, 5000), np.float32), RATE).any()
+    assert onset_curve(rhythm()[None, :9], RATE).shape == (1, 9)
+    assert onset_curve(np.zeros((1, 0), np.float32), RATE).shape == (1, 0)
+
+
+@given(st.floats(-3, 3), st.floats(4.5, 30.0), st.integers(0, 20), st.integers(0, 9))
+def test_a_groove_goes_on_as_the_last_beats_went(
+    begun: float, length: float, round_trips: int, seed: int
+) -> None:
+    counts = np.linspace(begun, begun + length, 4000).astype(np.float32)
+    strengths = np.random.default_rng(seed).uniform(0, 20, 4000).astype(np.float32)
+    found = groove(strengths, counts)
+    assert found is not None
+    beats = 8 if length > 8.1 else 4
+    if 7.9 < length < 8.1:
+        return
+    inside = counts[counts > counts[-1] - beats + 0.02][:-1]
+    wanted = np.interp(inside, counts, strengths)
+    got = found.at((inside.astype(np.float64) + beats * round_trips).astype(np.float64))
+    np.testing.assert_allclose(got, wanted, atol=0.05)
+
+
+def test_without_a_beat_or_with_too_little_of_it_there_is_no_groove() -> None:
+    strengths = np.ones(100, np.float32)
+    assert groove(strengths, np.full(100, np.nan, np.float32)) is None
+    assert groove(strengths, np.linspace(0, 3.9, 100).astype(np.float32)) is None
+    assert groove(strengths[:0], strengths[:0]) is None
+
+
+def test_frames_tell_onsets_that_are_about_to_come(codes: Codes) -> None:
+    samples = rhythm()[None]
+    frames = codes.encode(samples, {"beat": counts_of(samples)[None]})
+    assert codes.signals == ("beat", "onsets")
+    assert codes.spec.signals == 2
+    told = frames[0, :, 1]
+    assert told.min() >= 0
+    assert told.max() < ONSET_CLASSES
+    # The frames whose next spectrum begins to reach a stroke are those that tell of it.
+    hop, newest = codes.spec.hop, codes.delays + 1
+    for beat in range(4, 12):
+        centre = beat * PERIOD * RATE
+        frame = round((centre - 3 * hop) / hop) - newest
+        assert told[frame - 2 : frame + 3].max() > told[frame - 12 : frame - 6].max() + 3
+
+
+def test_what_is_given_is_what_frames_tell(codes: Codes) -> None:
+    samples = rhythm()[None]
+    counts = counts_of(samples)[None]
+    given_frames = codes.given({"beat": counts, "onsets": onset_curve(samples, RATE)})
+    frames = codes.encode(samples, {"beat": counts})
+    np.testing.assert_array_equal(given_frames[:, :, :2], frames[:, :, :2])
+    assert (given_frames[:, :, 2:] == FREE).all()
+    unknown = codes.given({"onsets": np.full(samples.shape, np.nan, np.float32)})
+    assert (unknown == FREE).all()
+
+
+class Listening(Stream):
+    """Says nothing, and keeps what it is given."""
+
+    def __init__(self, batch: int, size: int) -> None:
+        self.given: list[NDArray[np.int32]] = []
+        self.shape = batch, size
+
+    def prime(self, frames: NDArray[np.int32]) -> NDArray[np.float32]:
+        return np.zeros((*frames.shape, 0), np.float32)
+
+    def next(self, frames: int, given: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
+        assert given is not None
+        self.given.append(given)
+        return np.maximum(given, 0)
+
+
+class Listener:
+    block = 1
+    context = 1
+
+    def __init__(self, size: int) -> None:
+        self.heard = Listening(1, size)
+
+    def stream(self, batch: int, sampling: Sampling, seed: int) -> Listening:
+        return self.heard
+
+
+def test_a_take_is_given_the_groove_of_its_prompt(codes: Codes) -> None:
+    model = Listener(codes.spec.size)
+    prompt = rhythm()[: round(11.5 * PERIOD * RATE)][None]
+    performer = BatchPerformer(model, codes, prompt, Sampling(), 0)  # type: ignore[arg-type]
+    performer.next(12 * RATE)
+    told = np.concatenate(model.heard.given, axis=1)[0]
+    strong = told[:, 1] >= 10
+    assert strong.any()
+    # Strokes fall on the beat, each in about one frame of a beat's 26.
+    places = told[strong, 0] % 16
+    assert np.minimum(places, 16 - places).max() <= 4
+    pulse = performer.pulses[0]
+    assert pulse is not None
+    assert pulse.period == pytest.approx(PERIOD, rel=0.03)
+
+
+def test_a_prompt_without_a_beat_leaves_onsets_to_the_model(codes: Codes) -> None:
+    model = Listener(codes.spec.size)
+    silence = np.zeros((1, 6 * RATE), np.float32)
+    performer = BatchPerformer(model, codes, silence, Sampling(), 0, bpm=80.0)  # type: ignore[arg-type]
+    performer.next(RATE)
+    told = np.concatenate(model.heard.given, axis=1)
+    assert (told[:, :, 0] != FREE).all()
+    assert (told[:, :, 1:] == FREE).all()
