@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lofikit.errors import PromptError
 from lofikit.models.base import Sampling
+from lofikit.representations.base import FrameSpec
 from lofikit.streaming import engine
 from lofikit.testing.cases import CLASSES, ModelCase
 from lofikit_torch.stream import TorchStream, draw
@@ -94,7 +95,7 @@ UNIFORM = (torch.arange(10_000) + 0.5) / 10_000
 
 def shares(probabilities: list[float], sampling: Sampling) -> np.ndarray:
     logits = torch.log(torch.tensor(probabilities)).expand(len(UNIFORM), -1)
-    ids = draw(logits, sampling, UNIFORM)
+    ids = draw(logits, torch.tensor(sampling.temperature), sampling.top_p, UNIFORM)
     return np.bincount(ids, minlength=len(probabilities)) / len(UNIFORM)
 
 
@@ -108,6 +109,19 @@ def test_temperature_is_an_exponent() -> None:
     expected = p ** (1 / 0.5) / (p ** (1 / 0.5)).sum()
     np.testing.assert_allclose(shares(list(p), Sampling(temperature=0.5)), expected, atol=2e-4)
     np.testing.assert_array_equal(shares(list(p), Sampling(temperature=0)), [0, 1, 0, 0])
+
+
+def test_fine_values_have_a_temperature_of_their_own() -> None:
+    spec = FrameSpec(sample_rate=4410, hop=128, size=4, levels=5, ordinal=False, signals=1)
+    temperatures = Sampling(temperature=2.0, fine=0.25).temperatures(spec)
+    assert temperatures == (2.0, 2.0, 0.5, 0.5)
+    p = np.array([0.1, 0.5, 0.05, 0.35])
+    logits = torch.log(torch.tensor(p)).expand(len(UNIFORM), 4, -1)
+    ids = draw(logits, torch.tensor(temperatures), 1.0, UNIFORM[:, None].expand(-1, 4))
+    for value, temperature in enumerate(temperatures):
+        expected = p ** (1 / temperature) / (p ** (1 / temperature)).sum()
+        found = np.bincount(ids[:, value], minlength=4) / len(UNIFORM)
+        np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +144,6 @@ def test_a_class_outside_of_the_nucleus_is_never_drawn(
     logits: list[float], top_p: float, uniform: float
 ) -> None:
     values = torch.tensor(logits)
-    chosen = int(draw(values, Sampling(top_p=top_p), torch.tensor(uniform)))
+    chosen = int(draw(values, torch.tensor(1.0), top_p, torch.tensor(uniform)))
     likelier = torch.softmax(values, 0)[values > values[chosen]].sum()
     assert float(likelier) < top_p + 1e-5

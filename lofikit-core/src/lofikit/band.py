@@ -50,6 +50,13 @@ class PartConfig(Options):
     top_p: float = option(
         1.0, "Draw from the likeliest classes that have this probability together.", gt=0.0, le=1.0
     )
+    fine: float = option(
+        1.0,
+        "Factor on the temperature of the values of a frame after its first, such as the fine "
+        "books of codes.",
+        gt=0.0,
+        le=10.0,
+    )
 
 
 class BandConfig(Options):
@@ -181,7 +188,7 @@ def _voice(part: PartConfig, settings: BandConfig, folder: Path) -> Voice:
         prompt,
         part.gain,
         prompt_provenance(word, run),
-        Sampling(part.temperature, part.top_p),
+        Sampling(part.temperature, part.top_p, part.fine),
     )
 
 

@@ -191,6 +191,7 @@ def _write_sidecar(
                 "gain_db": v.gain,
                 "temperature": (v.sampling or options.sampling).temperature,
                 "top_p": (v.sampling or options.sampling).top_p,
+                "fine": (v.sampling or options.sampling).fine,
             }
             for v in voices
         ],

@@ -271,3 +271,16 @@ def test_given_values_that_do_not_fit_are_refused(networks: Any) -> None:
             stream.next(5, given)
     with pytest.raises(ValueError, match="encoder-decoder"):
         open_stream(networks["blocks"], 1).next(5, np.zeros((1, 5, 2), np.int32))
+
+
+def test_each_value_of_a_frame_has_its_temperature() -> None:
+    network = constant_logits(list(range(6)), size=3)
+    stream = open_stream(network, 2, temperature=(1.0, 0.0, 50.0), seed=3)
+    frames = stream.next(3_000)
+    assert (frames[:, :, 1] == 5).all()
+    expected = np.exp(np.arange(6)) / np.exp(np.arange(6)).sum()
+    shares = [np.bincount(frames[:, :, value].ravel(), minlength=6) / 6_000 for value in (0, 2)]
+    np.testing.assert_allclose(shares[0], expected, atol=0.02)
+    np.testing.assert_allclose(shares[1], 1 / 6, atol=0.03)
+    with pytest.raises(ValueError, match="temperature"):
+        open_stream(network, 1, temperature=(1.0, -1.0, 1.0))

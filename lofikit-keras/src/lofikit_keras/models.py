@@ -214,7 +214,16 @@ class KerasModel(NetworkModel):
         # whole blocks are worth a GPU.
         compiled = self.config.engine and ("CPU" in self._device or self.block == 1)
         xla = self.config.jit_compile != "off"
-        return open_stream(network, batch, sampling, seed, self._device, compiled, xla)
+        return open_stream(
+            network,
+            batch,
+            sampling.temperatures(self.spec),
+            sampling.top_p,
+            seed,
+            self._device,
+            compiled,
+            xla,
+        )
 
     # State.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from lofikit.models.base import Sampling
 from lofikit.streaming.network import Input, Network
 from lofikit_keras.cells import Chain, State
 from lofikit_keras.layers import embedded
@@ -53,7 +52,9 @@ def head_values(outputs: Any, spec: Input) -> Any:
     return outputs.reshape(*outputs.shape[:-1], spec.size, spec.levels)
 
 
-def draw(outputs: Any, uniform: Any, spec: Input, sampling: Sampling) -> Any:
+def draw(
+    outputs: Any, uniform: Any, spec: Input, temperatures: tuple[float, ...], top_p: float
+) -> Any:
     """Returns the next frames (..., size): what the head says, or classes drawn from its logits.
 
     Classes are drawn as `lofikit.streaming.sampling.draw_class` draws them.
@@ -62,19 +63,20 @@ def draw(outputs: Any, uniform: Any, spec: Input, sampling: Sampling) -> Any:
         outputs: Of the head, shape (..., head width).
         uniform: A number in [0, 1) for each value, shape (..., size).
         spec: How frames go in.
-        sampling: Temperature and nucleus.
+        temperatures: That of each value of a frame; 0 for the likeliest class.
+        top_p: The probability of the nucleus.
     """
     if spec.levels is None:
         return outputs
     logits = tf.reshape(outputs, (*outputs.shape[:-1], spec.size, spec.levels))
-    if sampling.temperature == 0:
+    if not any(temperatures):
         return tf.argmax(logits, axis=-1, output_type=tf.int32)
     highest = tf.reduce_max(logits, axis=-1, keepdims=True)
-    weights = tf.exp((logits - highest) / sampling.temperature)
-    if sampling.top_p < 1:
+    weights = tf.exp((logits - highest) / tf.constant(temperatures)[:, None])
+    if top_p < 1:
         falling = tf.sort(weights, direction="DESCENDING")
         reached = tf.cumsum(falling, axis=-1, exclusive=True)
-        wanted = sampling.top_p * tf.reduce_sum(weights, axis=-1, keepdims=True)
+        wanted = top_p * tf.reduce_sum(weights, axis=-1, keepdims=True)
         # The lightest class that was needed; those as likely as it stay too.
         needed = tf.where(reached < wanted, falling, 1.0)
         weights *= tf.cast(weights >= tf.reduce_min(needed, -1, keepdims=True), tf.float32)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lofikit.errors import PromptError
-from lofikit.models.base import Outputs, Sampling, Stream, refuse_given
+from lofikit.models.base import Outputs, Stream, refuse_given
 from lofikit.representations.base import Frames
 from lofikit.streaming import engine
 from lofikit.streaming.network import EncoderDecoder, Input, Network
@@ -30,7 +30,8 @@ _SPAN = 512
 def open_stream(
     network: Network | EncoderDecoder,
     batch: int,
-    sampling: Sampling,
+    temperatures: tuple[float, ...],
+    top_p: float,
     seed: int,
     device: str,
     compiled: bool,
@@ -41,7 +42,8 @@ def open_stream(
     Args:
         network: What to stream; it is copied.
         batch: Streams stepped together.
-        sampling: How classes are drawn.
+        temperatures: That of each value of a frame; 0 takes the likeliest class.
+        top_p: Probability of the classes that are drawn from.
         seed: Of the draws.
         device: Where TensorFlow runs, by its name of the device.
         compiled: Whether to use the engine; if it cannot run the network, TensorFlow does.
@@ -50,12 +52,12 @@ def open_stream(
     if compiled:
         reason = engine.supports(network)
         if reason is None:
-            opened = engine.open_stream(network, batch, sampling.temperature, sampling.top_p, seed)
+            opened = engine.open_stream(network, batch, temperatures, top_p, seed)
             return EngineStream(opened, getattr(network, "block", 1))
         _say_why(reason)
     if isinstance(network, EncoderDecoder):
-        return TensorFlowBlockStream(network, batch, sampling, seed, device, xla)
-    return TensorFlowStream(network, batch, sampling, seed, device, xla)
+        return TensorFlowBlockStream(network, batch, temperatures, top_p, seed, device, xla)
+    return TensorFlowStream(network, batch, temperatures, top_p, seed, device, xla)
 
 
 @functools.cache
@@ -110,7 +112,8 @@ class _TensorFlowStream(Stream):
     Args:
         network: What to stream.
         batch: Streams stepped together.
-        sampling: How classes are drawn.
+        temperatures: That of each value of a frame; 0 takes the likeliest class.
+        top_p: Probability of the classes that are drawn from.
         seed: Of the draws.
         device: TensorFlow's name of the device.
         xla: Whether the loop is compiled by XLA.
@@ -120,14 +123,15 @@ class _TensorFlowStream(Stream):
         self,
         network: Network | EncoderDecoder,
         batch: int,
-        sampling: Sampling,
+        temperatures: tuple[float, ...],
+        top_p: float,
         seed: int,
         device: str,
         xla: bool,
     ) -> None:
         self._input: Input = network.input
         self._batch = batch
-        self._sampling = sampling
+        self._temperatures, self._top_p = temperatures, top_p
         self._draws = _Draws(seed, batch, network.input.size)
         self._device = device
         self._xla = xla or None
@@ -151,12 +155,13 @@ class TensorFlowStream(_TensorFlowStream):
         self,
         network: Network,
         batch: int,
-        sampling: Sampling,
+        temperatures: tuple[float, ...],
+        top_p: float,
         seed: int,
         device: str,
         xla: bool,
     ) -> None:
-        super().__init__(network, batch, sampling, seed, device, xla)
+        super().__init__(network, batch, temperatures, top_p, seed, device, xla)
         with tf.device(device):
             self._stepper = Stepper(network)
             self._state = self._stepper.initial(batch)
@@ -210,7 +215,7 @@ class TensorFlowStream(_TensorFlowStream):
 
     def _next_span(self, draws: Any, count: Any, clock: Any, outputs: Any, state: Any) -> Any:
         def step(now: Any, kept: Any, outputs: Any, state: Any) -> Any:
-            frame = draw(outputs, draws[now], self._input, self._sampling)
+            frame = draw(outputs, draws[now], self._input, self._temperatures, self._top_p)
             outputs, state = self._stepper.step(frame, clock + now, state)
             return now + 1, kept.write(now, frame), outputs, state
 
@@ -235,12 +240,13 @@ class TensorFlowBlockStream(_TensorFlowStream):
         self,
         network: EncoderDecoder,
         batch: int,
-        sampling: Sampling,
+        temperatures: tuple[float, ...],
+        top_p: float,
         seed: int,
         device: str,
         xla: bool,
     ) -> None:
-        super().__init__(network, batch, sampling, seed, device, xla)
+        super().__init__(network, batch, temperatures, top_p, seed, device, xla)
         self._block = network.block
         with tf.device(device):
             self._weights = [
@@ -283,7 +289,7 @@ class TensorFlowBlockStream(_TensorFlowStream):
                 if self._out:
                     self._feed(self._frames)
                 draws = tf.constant(self._draws.numbers(self._generated, self._block))
-                drawn = draw(self._outputs, draws, self._input, self._sampling)
+                drawn = draw(self._outputs, draws, self._input, self._temperatures, self._top_p)
                 self._frames, self._out = drawn.numpy(), 0
             part = self._frames[:, self._out : self._out + n]
             self._out += part.shape[1]

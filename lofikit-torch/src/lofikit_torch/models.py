@@ -158,9 +158,8 @@ class TorchModel(NetworkModel):
             described = network(self.config, self.spec, weights)
             reason = engine.supports(described)
             if reason is None:
-                opened = engine.open_stream(
-                    described, batch, sampling.temperature, sampling.top_p, seed
-                )
+                temperatures = sampling.temperatures(self.spec)
+                opened = engine.open_stream(described, batch, temperatures, sampling.top_p, seed)
                 return CompiledStream(opened, self.block)
             if not self._told_why:
                 log.warning("generating by torch, which is slower, because %s", reason)

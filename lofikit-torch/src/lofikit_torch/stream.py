@@ -157,7 +157,9 @@ class TorchStream(Stream):
         assert self._ahead is not None
         if spec.levels is None:
             return self._ahead
-        return draw(self._ahead, self._sampling, self._uniform.take(self._block))
+        temperatures = torch.tensor(self._sampling.temperatures(spec), device=self._device)
+        uniform = self._uniform.take(self._block)
+        return draw(self._ahead, temperatures, self._sampling.top_p, uniform)
 
     def _nothing(self) -> Outputs:
         spec = self._network.spec
@@ -187,24 +189,25 @@ class _Uniform:
         return taken
 
 
-def draw(logits: Tensor, sampling: Sampling, uniform: Tensor) -> Tensor:
+def draw(logits: Tensor, temperatures: Tensor, top_p: float, uniform: Tensor) -> Tensor:
     """Draws a class from each distribution.
 
     Args:
         logits: Shape (..., levels).
-        sampling: Temperature, and the probability of the nucleus.
+        temperatures: That of each value, in a shape that goes with (...); 0 for the likeliest.
+        top_p: The probability of the nucleus.
         uniform: Numbers in [0, 1), shape (...).
 
     Returns:
         Class ids, shape (...).
     """
-    if sampling.temperature == 0:
+    if not temperatures.any():
         return logits.argmax(dim=-1)
-    weights = torch.softmax(logits / sampling.temperature, dim=-1)
-    if sampling.top_p < 1:
+    weights = torch.softmax(logits / temperatures[..., None], dim=-1)
+    if top_p < 1:
         ranked = weights.sort(dim=-1, descending=True).values
         before = ranked.cumsum(dim=-1) - ranked
-        least = ranked.masked_fill(before >= sampling.top_p, 1).amin(dim=-1, keepdim=True)
+        least = ranked.masked_fill(before >= top_p, 1).amin(dim=-1, keepdim=True)
         weights = weights.masked_fill(weights < least, 0)
     reached = weights.cumsum(dim=-1)
     # The total is below 1 by rounding or by the nucleus; the last class of a weight ends it.

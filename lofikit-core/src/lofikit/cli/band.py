@@ -31,8 +31,8 @@ def command(file: Path, output: Path, parts: Path | None, overwrite: bool) -> in
     """Let runs play together as a band.
 
     FILE.toml names them: a [[part]] for each, with its run and, as you like, its gain, prompt,
-    temperature and top_p; above them seconds, seed, prompt_seconds and ceiling. The mix is limited
-    so that it does not clip.
+    temperature, top_p and fine; above them seconds, seed, prompt_seconds and ceiling. The mix is
+    limited so that it does not clip.
     """
     from rich.markup import escape
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lofikit.cli.components import check_output
+from lofikit.cli.sampling import sampled
 from lofikit.errors import OptionError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lofikit.evaluation.evaluate import Scored
     from lofikit.evaluation.stage import Show
     from lofikit.library import Library
+    from lofikit.models.base import Sampling
     from lofikit.run import Run
 
 FULL, QUICK = (20, 3, 60.0), (6, 1, 20.0)
@@ -45,8 +47,7 @@ FULL, QUICK = (20, 3, 60.0), (6, 1, 20.0)
 )
 @click.option("--seeds", type=int, help="Takes of each prompt.  [default: 3]")
 @click.option("--seconds", type=float, help="Length of a take [s].  [default: 60]")
-@click.option("--temperature", default=1.0, show_default=True, help="As of lofikit generate.")
-@click.option("--top-p", default=1.0, show_default=True, help="As of lofikit generate.")
+@sampled
 @click.option(
     "--scored-seconds",
     default=20.0,
@@ -74,8 +75,7 @@ def command(
     prompts: int | None,
     seeds: int | None,
     seconds: float | None,
-    temperature: float,
-    top_p: float,
+    sampling: Sampling,
     scored_seconds: float,
     embedding: str | None,
     output: Path | None,
@@ -94,7 +94,6 @@ def command(
     from lofikit.evaluation.evaluate import evaluate
     from lofikit.evaluation.stage import EvaluationOptions
     from lofikit.library import Library
-    from lofikit.models.base import Sampling
     from lofikit.run import Run
 
     if not scored_seconds > 0:
@@ -111,7 +110,7 @@ def command(
         most[0] if prompts is None else prompts,
         most[1] if seeds is None else seeds,
         most[2] if seconds is None else seconds,
-        Sampling(temperature, top_p),
+        sampling,
         load_embedding(embedding),
     )
     opened = []

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from lofikit.cli.components import check_output
+from lofikit.cli.sampling import sampled
 from lofikit.errors import OptionError
 
 if TYPE_CHECKING:
+    from lofikit.models.base import Sampling
     from lofikit.performers import TakeOptions, Voice
 
 T = TypeVar("T")
@@ -38,18 +40,7 @@ T = TypeVar("T")
 )
 @click.option("--seconds", default=10.0, show_default=True, help="Length of the new music [s].")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same samples.")
-@click.option(
-    "--temperature",
-    default=1.0,
-    show_default=True,
-    help="Below 1 is tamer, above 1 wilder; models of real values do not use it.",
-)
-@click.option(
-    "--top-p",
-    default=1.0,
-    show_default=True,
-    help="Draw from the likeliest classes that have this probability together.",
-)
+@sampled
 @click.option(
     "--bpm",
     type=float,
@@ -83,8 +74,7 @@ def command(
     without_prompt: bool,
     seconds: float,
     seed: int,
-    temperature: float,
-    top_p: float,
+    sampling: Sampling,
     bpm: float | None,
     gains: tuple[float, ...],
     output: Path,
@@ -102,7 +92,6 @@ def command(
     from lofikit.cli.display import note, out, progress
     from lofikit.credits import licence_note
     from lofikit.generation import generate
-    from lofikit.models.base import Sampling
     from lofikit.performers import TakeOptions, Voice
     from lofikit.prompts import find_prompt, prompt_provenance
     from lofikit.run import Run
@@ -116,7 +105,7 @@ def command(
             raise OptionError("--raw goes with standard output alone", "write -o - --raw")
     if seed < 0:
         raise OptionError(f"--seed {seed}: must be 0 or more", "for example --seed 1")
-    options = TakeOptions(seconds, seed, Sampling(temperature, top_p), not without_prompt, bpm)
+    options = TakeOptions(seconds, seed, sampling, not without_prompt, bpm)
     voices = []
     for path, word, gain in zip(
         runs,

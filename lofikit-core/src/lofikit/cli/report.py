@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lofikit.cli.components import check_output
+from lofikit.cli.sampling import sampled
 from lofikit.errors import OutputError
+
+if TYPE_CHECKING:
+    from lofikit.models.base import Sampling
 
 
 @click.command("report")
@@ -31,18 +36,7 @@ from lofikit.errors import OutputError
 @click.option("--seeds", default=1, show_default=True, help="Takes of a run from each prompt.")
 @click.option("--seconds", default=20.0, show_default=True, help="New music of each take [s].")
 @click.option("--prompt-seconds", default=5.0, show_default=True, help="Length of a prompt [s].")
-@click.option(
-    "--temperature",
-    default=1.0,
-    show_default=True,
-    help="Below 1 is tamer, above 1 wilder; models of real values do not use it.",
-)
-@click.option(
-    "--top-p",
-    default=1.0,
-    show_default=True,
-    help="Draw from the likeliest classes that have this probability together.",
-)
+@sampled
 @click.option(
     "--evaluation",
     type=click.Path(path_type=Path),
@@ -58,8 +52,7 @@ def command(
     seeds: int,
     seconds: float,
     prompt_seconds: float,
-    temperature: float,
-    top_p: float,
+    sampling: Sampling,
     evaluation: Path | None,
     overwrite: bool,
 ) -> None:
@@ -76,7 +69,6 @@ def command(
     from lofikit.cli.display import note, out, progress
     from lofikit.credits import licence_note
     from lofikit.library import Library
-    from lofikit.models.base import Sampling
     from lofikit.report.document import document
     from lofikit.report.evaluation_file import read_evaluation
     from lofikit.report.takes import ReportOptions, make_takes
@@ -87,7 +79,7 @@ def command(
         raise OutputError(
             f"{output.name} is not the name of a page", f"end it in .html: -o {output.stem}.html"
         )
-    options = ReportOptions(prompts, seeds, seconds, prompt_seconds, Sampling(temperature, top_p))
+    options = ReportOptions(prompts, seeds, seconds, prompt_seconds, sampling)
     measured = read_evaluation(evaluation) if evaluation else None
     opened = [Run.open(path) for path in runs]
     for run in opened:

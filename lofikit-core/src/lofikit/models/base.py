@@ -65,10 +65,13 @@ class Sampling:
         temperature: Logits are divided by it; 0 takes the likeliest class.
         top_p: Only the likeliest classes that together have this probability are drawn from
             (nucleus sampling, Holtzman et al. 2020); 1 for all.
+        fine: Factor on the temperature of the values of a frame after its first: of codes, the
+            fine books. Less lets them flicker less, with the same freedom of the rough one.
     """
 
     temperature: float = 1.0
     top_p: float = 1.0
+    fine: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= 100:
@@ -80,6 +83,17 @@ class Sampling:
             raise OptionError(
                 f"--top-p {self.top_p}: must be above 0 and at most 1", "1 draws from all classes"
             )
+        if not 0 < self.fine <= 10:
+            raise OptionError(
+                f"--fine {self.fine}: must be above 0 and at most 10",
+                "1 treats all values of a frame alike, 0.6 draws fine codes more tamely",
+            )
+
+    def temperatures(self, spec: FrameSpec) -> tuple[float, ...]:
+        """Returns the temperature of each value of a frame; signals have that of the first."""
+        alike = min(spec.size, spec.signals + 1)
+        rest = self.temperature * self.fine
+        return (self.temperature,) * alike + (rest,) * (spec.size - alike)
 
     def draw(self, logits: NDArray[Any], uniform: NDArray[Any]) -> NDArray[Any]:
         """Draws a class for each row.

@@ -98,6 +98,7 @@ def _lead(runs: Sequence[Run], comparisons: Sequence[Continuations], options: Re
         f"{', '.join(run_names(runs))}. {counted(len(comparisons), 'prompt')} of "
         f"{options.prompt_seconds:g} s, {counted(options.seeds, 'take')} of {options.seconds:g} s "
         f"from each; temperature {sampling.temperature:g}, top-p {sampling.top_p:g}, "
+        f"fine {sampling.fine:g}, "
         f"{'seed 0' if options.seeds == 1 else f'seeds 0 to {options.seeds - 1}'}."
     )
 

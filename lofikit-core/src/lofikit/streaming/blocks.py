@@ -129,7 +129,7 @@ class BlockStream(EngineStream):
         self,
         network: EncoderDecoder,
         batch: int,
-        temperature: float,
+        temperatures: npt.NDArray[np.float64],
         top_p: float,
         seed: int,
         threads: int,
@@ -138,7 +138,7 @@ class BlockStream(EngineStream):
     ) -> None:
         self._network = network
         self._batch = batch
-        self._temperature = float(temperature)
+        self._temperatures = temperatures
         self._top_p = float(top_p)
         self._keys = stream_keys(seed, batch)
         self._drawn = 0
@@ -207,7 +207,7 @@ class BlockStream(EngineStream):
             self._ahead.copy().reshape(-1),
             frames,
             spec.levels or 0,
-            self._temperature,
+            self._temperatures,
             self._top_p,
             self._keys,
             self._drawn,
@@ -267,5 +267,6 @@ def _advance(
     run(
         processor, operations, program.weights, state, 0, 0, -1, 0, 0, 0, 0, none, none,
         np.zeros(0, PREDICTOR), np.zeros((0, 0)), 0, np.zeros(0),
-        0, nothing, nothing, False, nothing, 1.0, 1.0, np.empty(program.streams, np.uint64), 0,
+        0, nothing, nothing, False, nothing, np.ones(1), 1.0,
+        np.empty(program.streams, np.uint64), 0,
     )  # fmt: skip

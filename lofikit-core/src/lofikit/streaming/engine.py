@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -41,7 +41,7 @@ def supports(network: Network | EncoderDecoder) -> str | None:
 def open_stream(
     network: Network | EncoderDecoder,
     batch: int,
-    temperature: float = 1.0,
+    temperature: float | Sequence[float] = 1.0,
     top_p: float = 1.0,
     seed: int = 0,
     threads: int = 1,
@@ -54,8 +54,8 @@ def open_stream(
     Args:
         network: The network; see `supports`.
         batch: Streams stepped together.
-        temperature: Divides the logits of classes; 0 takes the most likely. Regressing networks
-            feed their prediction back and ignore it.
+        temperature: Divides the logits of classes; 0 takes the most likely. One for all values
+            of a frame, or one each. Regressing networks feed their prediction back and ignore it.
         top_p: Classes are drawn from the most likely ones that reach this probability, in (0, 1].
         seed: Of the draws; stream ``b`` of a seed is the same for every batch and thread count.
         threads: Streams are spread over this many threads.
@@ -76,7 +76,9 @@ def open_stream(
     for name, count in (("batch", batch), ("threads", threads)):
         if count < 1:
             raise ValueError(f"{name} must be at least 1, not {count}.")
-    if temperature < 0:
+    size = network.input.size
+    temperatures = np.array(np.broadcast_to(np.asarray(temperature, np.float64), (size,)))
+    if not (temperatures >= 0).all():
         raise ValueError(f"temperature must be 0 or more, not {temperature}.")
     if not 0 < top_p <= 1:
         raise ValueError(f"top_p must be above 0 and at most 1, not {top_p}.")
@@ -87,10 +89,10 @@ def open_stream(
     if isinstance(network, EncoderDecoder):
         from lofikit.streaming.blocks import BlockStream
 
-        return BlockStream(network, batch, temperature, top_p, seed, threads, int8=int8)
+        return BlockStream(network, batch, temperatures, top_p, seed, threads, int8=int8)
     from lofikit.streaming.frames import FrameStream
 
-    return FrameStream(network, batch, temperature, top_p, seed, threads, int8=int8)
+    return FrameStream(network, batch, temperatures, top_p, seed, threads, int8=int8)
 
 
 class EngineStream(ABC):

@@ -60,7 +60,7 @@ class FrameStream(EngineStream):
         self,
         network: Network,
         batch: int,
-        temperature: float,
+        temperatures: npt.NDArray[np.float64],
         top_p: float,
         seed: int,
         threads: int,
@@ -69,7 +69,7 @@ class FrameStream(EngineStream):
     ) -> None:
         self._network = network
         self._batch = batch
-        self._temperature = float(temperature)
+        self._temperatures = temperatures
         self._top_p = float(top_p)
         self._clock = 0
         self._drawn = 0
@@ -152,7 +152,7 @@ class FrameStream(EngineStream):
                 outputs[group.streams],
                 generating,
                 given[group.streams],
-                self._temperature,
+                self._temperatures,
                 self._top_p,
                 group.keys,
                 self._drawn,

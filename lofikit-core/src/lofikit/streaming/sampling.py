@@ -122,10 +122,11 @@ def _nucleus(weights: Any, at: int, levels: int, wanted: Any) -> Any:
 @inlined
 def draw_frame(
     processor: Any, values: Any, at: int, frame: Any, given: Any,
-    levels: int, temperature: float, top_p: float, key: Any, number: int,
+    levels: int, temperatures: Any, top_p: float, key: Any, number: int,
 ) -> None:  # fmt: skip
     """Read the next frame off a head's values; logits are drawn from, and overwritten.
 
+    There is a temperature for each value of a frame.
     ``number`` counts the draws of the stream so far; a frame uses one a value. Where ``given`` is
     a number and not NaN, it is the value; it is empty where nothing is given.
     """
@@ -137,12 +138,14 @@ def draw_frame(
         else:
             logits = at + index * levels
             draw = uniform(key, number + index)
-            frame[index] = draw_class(processor, values, logits, levels, temperature, top_p, draw)
+            frame[index] = draw_class(
+                processor, values, logits, levels, temperatures[index], top_p, draw
+            )
 
 
 @compiled
 def draw_frames(
-    processor: Any, values: Any, frames: Any, levels: int, temperature: float, top_p: float,
+    processor: Any, values: Any, frames: Any, levels: int, temperatures: Any, top_p: float,
     keys: Any, drawn: int,
 ) -> None:  # fmt: skip
     """Fill frames (streams, time, size) from a head's flat values, which are overwritten."""
@@ -154,6 +157,6 @@ def draw_frames(
             at = (row * time + now) * width
             number = drawn + now * size
             draw_frame(
-                processor, values, at, frames[row, now], nothing, levels, temperature, top_p,
+                processor, values, at, frames[row, now], nothing, levels, temperatures, top_p,
                 keys[row], number,
             )  # fmt: skip

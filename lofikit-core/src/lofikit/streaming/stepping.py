@@ -263,7 +263,7 @@ def run(
     mixtures: int, edges: Any, logits: Any,
     predictors: Any, banks: Any, longest: int, class_values: Any,
     clock: int, frames: Any, outputs: Any,
-    generating: bool, given: Any, temperature: float, top_p: float, keys: Any, drawn: int,
+    generating: bool, given: Any, temperatures: Any, top_p: float, keys: Any, drawn: int,
 ) -> None:  # fmt: skip
     """Step a group of streams through frames (streams, time, size).
 
@@ -289,18 +289,18 @@ def run(
                     centre, unit = 0.0, 1.0
                     if guided:
                         bank = banks[row]
-                        nearer, narrower = held(bank) if temperature > 0.0 else (1.0, 1.0)
+                        nearer, narrower = held(bank) if temperatures[0] > 0.0 else (1.0, 1.0)
                         centre = nearer * bank[CENTRE]
                         unit = narrower * max(bank[RUNNING_ERROR], SMALLEST_GUIDE)
                     _logits(processor, state, at, size, mixtures, edges, logits, centre, unit)
                     draw_frame(
                         processor, logits, 0, frame, given[row, now],
-                        levels, temperature, top_p, keys[row], number,
+                        levels, temperatures, top_p, keys[row], number,
                     )  # fmt: skip
                 else:
                     draw_frame(
                         processor, state, at, frame, given[row, now],
-                        levels, temperature, top_p, keys[row], number,
+                        levels, temperatures, top_p, keys[row], number,
                     )  # fmt: skip
             at = source + row * source_stride
             feed(weights, state, at, frame, levels, embedding, table, width)
