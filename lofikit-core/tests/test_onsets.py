@@ -8,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lofikit.models.base import Sampling, Stream
 from lofikit.onsets import groove, onset_curve
-from lofikit.performers import BatchPerformer
 from lofikit.representations.base import FREE
 from lofikit.representations.codes import ONSET_CLASSES, Codes, CodesConfig
 
@@ -111,56 +109,3 @@ def test_what_is_given_is_what_frames_tell(codes: Codes) -> None:
     assert (given_frames[:, :, 2:] == FREE).all()
     unknown = codes.given({"onsets": np.full(samples.shape, np.nan, np.float32)})
     assert (unknown == FREE).all()
-
-
-class Listening(Stream):
-    """Says nothing, and keeps what it is given."""
-
-    def __init__(self, batch: int, size: int) -> None:
-        self.given: list[NDArray[np.int32]] = []
-        self.shape = batch, size
-
-    def prime(self, frames: NDArray[np.int32]) -> NDArray[np.float32]:
-        return np.zeros((*frames.shape, 0), np.float32)
-
-    def next(self, frames: int, given: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
-        assert given is not None
-        self.given.append(given)
-        return np.maximum(given, 0)
-
-
-class Listener:
-    block = 1
-    context = 1
-
-    def __init__(self, size: int) -> None:
-        self.heard = Listening(1, size)
-
-    def stream(self, batch: int, sampling: Sampling, seed: int) -> Listening:
-        return self.heard
-
-
-def test_a_take_is_given_the_groove_of_its_prompt(codes: Codes) -> None:
-    model = Listener(codes.spec.size)
-    prompt = rhythm()[: round(11.5 * PERIOD * RATE)][None]
-    performer = BatchPerformer(model, codes, prompt, Sampling(), 0)  # type: ignore[arg-type]
-    performer.next(12 * RATE)
-    told = np.concatenate(model.heard.given, axis=1)[0]
-    strong = told[:, 1] >= 10
-    assert strong.any()
-    # Strokes fall on the beat, each in about one frame of a beat's 26.
-    places = told[strong, 0] % 16
-    assert np.minimum(places, 16 - places).max() <= 4
-    pulse = performer.pulses[0]
-    assert pulse is not None
-    assert pulse.period == pytest.approx(PERIOD, rel=0.03)
-
-
-def test_a_prompt_without_a_beat_leaves_onsets_to_the_model(codes: Codes) -> None:
-    model = Listener(codes.spec.size)
-    silence = np.zeros((1, 6 * RATE), np.float32)
-    performer = BatchPerformer(model, codes, silence, Sampling(), 0, bpm=80.0)  # type: ignore[arg-type]
-    performer.next(RATE)
-    told = np.concatenate(model.heard.given, axis=1)
-    assert (told[:, :, 0] != FREE).all()
-    assert (told[:, :, 1:] == FREE).all()

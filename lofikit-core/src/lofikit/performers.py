@@ -10,17 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.audio import Audio, resample
-from lofikit.beats import Beats, Pulse, track
+from lofikit.beats import Pulse
 from lofikit.chunks import level_gain
 from lofikit.credits import Credited
 from lofikit.errors import OptionError, PromptError
 from lofikit.models.base import Model, Sampling, Stream
-from lofikit.onsets import Groove, groove, onset_curve
-from lofikit.representations.base import FREE, Decoder, Representation, Samples
+from lofikit.representations.base import Decoder, Representation, Samples
 from lofikit.run import Run
+from lofikit.timekeeping import Timekeeper, primed
 
-PRIMED_VALUES = 1 << 24
-"""Predicted values that priming with prompts gives at a time, to bound the memory."""
 NOISE = "noise"
 NOISE_LEVEL = -20.0
 """Level of a noise prompt in dBFS RMS, if the run's clips were left at their own levels."""
@@ -96,7 +94,6 @@ class BatchPerformer:
     Attributes:
         rate: Sample rate in Hz.
         prompts: The prompts as the model heard them, decoded again, shape (batch, m).
-        pulses: What the takes keep time by, time 0 being the end of the prompts.
 
     Raises:
         PromptError: If the prompts are shorter than the model's context.
@@ -115,26 +112,26 @@ class BatchPerformer:
     ) -> None:
         spec, batch = representation.spec, len(prompts)
         self._representation = representation
-        self._bpm = bpm
-        self.pulses: list[Pulse | None] = [pulse] * batch
-        self._grooves: list[Groove | None] = []
         self._done = 0  # frames generated
+        self._time: Timekeeper | None = None
         self.rate = spec.sample_rate
         self._hop = spec.hop
         self._skip = representation.window - spec.hop
+        frames = self._prompt_frames(model, prompts, bpm, pulse)
         self._stream: Stream = model.stream(batch, sampling, seed)
         self._decoder: Decoder = representation.decoder(batch)
-        frames = self._prompt_frames(model, representation, prompts)
-        # Predictions come back for each frame of a prompt; in pieces they need little memory.
-        values = batch * spec.size * (spec.levels or 1)
-        piece = max(1, PRIMED_VALUES // (values * model.block)) * model.block
-        for start in range(0, frames.shape[1], piece):
-            self._stream.prime(frames[:, start : start + piece])
+        for _ in primed(self._stream, model, frames):
+            pass
         self.prompts = self._decode(frames)
         self._held: Samples = np.zeros((batch, 0), np.float32)
 
+    @property
+    def pulses(self) -> list[Pulse | None]:
+        """What each take keeps time by, time 0 being the end of the prompts."""
+        return [None] * len(self.prompts) if self._time is None else self._time.pulses
+
     def _prompt_frames(
-        self, model: Model, representation: Representation, prompts: Samples
+        self, model: Model, prompts: Samples, bpm: float | None, pulse: Pulse | None
     ) -> NDArray[Any]:
         overlap, length = self._skip, prompts.shape[1]
         count = (length // self._hop) // model.block * model.block
@@ -146,52 +143,26 @@ class BatchPerformer:
                 "give a longer clip, or --prompt noise",
             )
         used = prompts[:, length - count * self._hop :]
-        padded = np.pad(used, ((0, 0), (overlap, 0)))
-        if "beat" not in representation.signals:
-            if self._bpm is not None:
-                raise OptionError(
-                    "--bpm is for runs that keep time, and these frames tell nothing of beats",
-                    "train one: lofikit train LIBRARY --representation codes "
-                    "--representation.beat --model torch/gru",
-                )
-            return representation.encode(padded)
-        counts = self._prompt_beats(used, overlap)
-        if "onsets" in representation.signals:
-            heard = onset_curve(used, self.rate)
-            self._grooves = [groove(*pair) for pair in zip(heard, counts[:, overlap:], strict=True)]
-        told: Any = representation
-        frames: NDArray[Any] = told.encode(padded, {"beat": counts})
-        return frames
-
-    def _prompt_beats(self, prompts: Samples, before: int) -> Samples:
-        """Returns the count of beats in prompts, and settles what goes on after them."""
-        length = prompts.shape[1]
-        at = (np.arange(-before, length) - length) / self.rate
-        counts = np.empty((len(prompts), len(at)), np.float32)
-        for row, prompt in enumerate(prompts):
-            heard = track(Audio(prompt[None], self.rate))
-            beats = Beats(heard.times - length / self.rate)
-            counts[row] = beats.count(at)
-            self.pulses[row] = self.pulses[row] or beats.onwards(0.0, self._bpm)
-        return counts
+        if "beat" in self._representation.signals:
+            self._time = Timekeeper(self._representation, used, overlap, bpm, pulse)
+            return self._time.prompt_frames(model)
+        if bpm is not None:
+            raise OptionError(
+                "--bpm is for runs that keep time, and these frames tell nothing of beats",
+                "train one: lofikit train LIBRARY --representation codes "
+                "--representation.beat --model torch/gru",
+            )
+        return self._representation.encode(np.pad(used, ((0, 0), (overlap, 0))))
 
     def _given(self, frames: int) -> NDArray[Any] | None:
         """Returns what is known beforehand of the frames to come, or ``None`` for nothing."""
-        if not any(self.pulses):
+        if self._time is None:
             return None
         # The first of them overlaps the prompt by all but a hop.
         overlap = self._representation.window - self._hop
         first = self._done * self._hop - overlap
         at = (first + np.arange(self._representation.samples_for(frames))) / self.rate
-        nothing = np.full(len(at), np.nan, np.float32)
-        counts = [nothing if pulse is None else pulse.count(at) for pulse in self.pulses]
-        signals = {"beat": np.stack(counts)}
-        if self._grooves:
-            pairs = zip(self._grooves, counts, strict=True)
-            signals["onsets"] = np.stack([nothing if g is None else g.at(c) for g, c in pairs])
-        given = self._representation.given(signals)
-        given[[pulse is None for pulse in self.pulses]] = FREE
-        return given
+        return self._time.given(at)
 
     def _decode(self, frames: NDArray[Any]) -> Samples:
         samples = self._decoder.push(frames)

@@ -1,0 +1,115 @@
+"""Keeping time: where in the bar a prompt is, and the groove that takes go on with."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lofikit.models.base import Sampling, Stream
+from lofikit.performers import BatchPerformer
+from lofikit.representations.base import FREE
+from lofikit.representations.codes import NO_BEAT, Codes, CodesConfig
+
+RATE = 4410
+PERIOD = 0.75
+"""Seconds from one beat to the next: 80 beats a minute."""
+
+
+def bars(seconds: float, start: float = 0.0) -> NDArray[np.float32]:
+    """Strokes on beats, the first of each bar of four with a low tone, from a time on."""
+    rng = np.random.default_rng(1)
+    time = np.arange(round((start + seconds) * RATE)) / RATE
+    music = 0.002 * rng.standard_normal(len(time))
+    length = round(0.3 * RATE)
+    fall = np.exp(-np.arange(length) / (0.02 * RATE))
+    stroke = 0.3 * rng.standard_normal(length) * fall
+    tone = 0.5 * np.sin(2 * np.pi * 90 * np.arange(length) / RATE)
+    for number, beat in enumerate(np.arange(0, start + seconds - 0.5, PERIOD)):
+        first = round(beat * RATE)
+        music[first : first + length] += stroke + (tone if number % 4 == 0 else 0)
+    return np.clip(music, -1, 1).astype(np.float32)[round(start * RATE) :]
+
+
+class WhatFallsWhere(Stream):
+    """Knows how often each code of the first book falls on each place in the bar."""
+
+    def __init__(self, chances: NDArray[np.float64], size: int) -> None:
+        self._logits, self._size = np.log(chances), size
+        self.given: list[NDArray[np.int32]] = []
+
+    def prime(self, frames: NDArray[np.int32]) -> NDArray[np.float32]:
+        logits = np.zeros((*frames.shape, self._logits.shape[1]), np.float32)
+        logits[:, :, -self._size] = self._logits[frames[:, :, 0]]
+        return logits
+
+    def next(self, n: int, given: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
+        assert given is not None
+        self.given.append(given)
+        return np.maximum(given, 0)
+
+
+@pytest.fixture(scope="module")
+def codes() -> Codes:
+    made = Codes(CodesConfig(beat=True, onsets=True, books=1, levels=80, components=16), RATE)
+    made.fit([bars(30.0)], seed=0)
+    return made
+
+
+@pytest.fixture(scope="module")
+def model(codes: Codes) -> Any:
+    """Fitted to music whose bars are known."""
+    samples = bars(40.0)[None]
+    counts = (np.arange(samples.shape[1]) / RATE / PERIOD).astype(np.float32)[None]
+    frames = codes.encode(samples, {"beat": counts})[0]
+    chances = np.full((NO_BEAT + 1, codes.config.levels), 1e-3)
+    np.add.at(chances, (frames[:-1, 0], frames[1:, 2]), 1.0)
+    chances /= chances.sum(axis=1, keepdims=True)
+    made = SimpleNamespace(spec=codes.spec, block=1, context=1, streams=[])
+
+    def stream(batch: int, sampling: Sampling, seed: int) -> Stream:
+        made.streams.append(WhatFallsWhere(chances, codes.config.books))
+        return made.streams[-1]
+
+    made.stream = stream
+    return made
+
+
+@pytest.mark.parametrize("beats_in", [0.0, 1.0, 2.5, 3.0, 4.25])
+def test_a_prompt_is_counted_as_the_model_has_learned_bars(
+    codes: Codes, model: Any, beats_in: float
+) -> None:
+    seconds = 9.0
+    prompt = bars(seconds, beats_in * PERIOD)
+    performer = BatchPerformer(model, codes, prompt[None], Sampling(), 0)
+    (pulse,) = performer.pulses
+    assert pulse is not None
+    off = (pulse.begun - (beats_in + seconds / PERIOD)) % 4
+    assert min(off, 4 - off) < 0.3
+
+
+def test_bars_and_groove_go_on_together(codes: Codes, model: Any) -> None:
+    prompt = bars(9.0, 0.5)
+    performer = BatchPerformer(model, codes, prompt[None], Sampling(), 0)
+    performer.next(15 * RATE)
+    told = np.concatenate(model.streams[-1].given, axis=1)[0]
+    strong = told[:, 1] >= told[:, 1].max() - 3
+    places = told[strong, 0] % 16
+    assert np.minimum(places, 16 - places).max() <= 4
+    # A strong onset in each of the twenty beats, in some frames of its 26.
+    assert 20 <= strong.sum() <= 20 * 6
+
+
+def test_takes_without_a_beat_are_free_and_others_beside_them_are_not(
+    codes: Codes, model: Any
+) -> None:
+    prompts = np.stack([bars(8.0), np.zeros(8 * RATE, np.float32)])
+    performer = BatchPerformer(model, codes, prompts, Sampling(), 0)
+    performer.next(RATE)
+    told = np.concatenate(model.streams[-1].given, axis=1)
+    assert (told[0, :, :2] != FREE).all()
+    assert (told[1] == FREE).all()
+    assert performer.pulses[1] is None
