@@ -113,3 +113,29 @@ def test_takes_without_a_beat_are_free_and_others_beside_them_are_not(
     assert (told[0, :, :2] != FREE).all()
     assert (told[1] == FREE).all()
     assert performer.pulses[1] is None
+
+
+def test_signals_are_the_same_however_a_take_is_cut(codes: Codes, model: Any) -> None:
+    told = []
+    for size in (RATE, 3 * RATE, 100):
+        performer = BatchPerformer(model, codes, bars(9.0)[None], Sampling(), 0)
+        for _ in range(3 * RATE // size):
+            performer.next(size)
+        told.append(np.concatenate(model.streams[-1].given, axis=1)[:, :80])
+    np.testing.assert_array_equal(told[1], told[0])
+    np.testing.assert_array_equal(told[2], told[0])
+
+
+def test_takes_begin_where_prompts_end(codes: Codes, model: Any) -> None:
+    prompts = bars(9.0)[None]
+    performer = BatchPerformer(model, codes, prompts, Sampling(), 0)
+    assert performer.prompts.shape[1] == prompts.shape[1] // codes.spec.hop * codes.spec.hop
+    coded = codes.decode_clip(codes.encode_clip(prompts), prompts.shape[1])
+    end = performer.prompts.shape[1] - 2 * codes.window
+    begin = prompts.shape[1] - performer.prompts.shape[1]
+    found = performer.prompts[0, codes.window : end]
+    wanted = coded[0, begin + codes.window : begin + end]
+    levels = [
+        np.square(one[: len(one) // 441 * 441]).reshape(-1, 441).mean(1) for one in (found, wanted)
+    ]
+    assert np.corrcoef(*levels)[0, 1] > 0.95

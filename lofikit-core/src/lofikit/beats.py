@@ -26,6 +26,8 @@ START_BPM = 85.0
 """Tempo that is likeliest before anything is heard: lo-fi lies between 70 and 90."""
 LEAST = 4
 """Fewer beats than this are no beat."""
+STEADY = 16
+"""Beats that tell how music goes on."""
 SLOWEST_BPM, FASTEST_BPM = 56.0, 120.0
 """A tracker that finds half or twice the tempo is put right by these bounds, wider than lo-fi's."""
 
@@ -42,8 +44,15 @@ class Beats:
 
     @property
     def period(self) -> float | None:
-        """Median seconds from one beat to the next, or ``None`` where there is no beat."""
-        return float(np.median(np.diff(self.times))) if len(self.times) >= LEAST else None
+        """Seconds from one beat to the next, or ``None`` where there is no beat.
+
+        The median over pairs of beats that lie half of all beats apart: a tracker puts each beat
+        on a grid of its own, 23 ms wide, which neighbours see most of.
+        """
+        if len(self.times) < LEAST:
+            return None
+        apart = len(self.times) // 2
+        return float(np.median(self.times[apart:] - self.times[:-apart])) / apart
 
     @property
     def tempo(self) -> float | None:
@@ -71,7 +80,9 @@ class Beats:
         return np.asarray(inside + before + after, dtype=np.float32)
 
     def onwards(self, seconds: float, bpm: float | None = None) -> Pulse | None:
-        """Returns the steady pulse that these beats go on with, without a jump in the count.
+        """Returns the steady pulse that the last of these beats go on with.
+
+        The line that beats lie on in the median, so that one tracked beat that is off moves nothing.
 
         Args:
             seconds: When it begins.
@@ -80,11 +91,12 @@ class Beats:
         Returns:
             The pulse, or ``None`` where there is neither a beat nor a tempo.
         """
-        tempo = bpm or self.tempo
-        if tempo is None:
-            return None
-        count = 0.0 if self.period is None else float(self.count(np.array(seconds)))
-        return Pulse(seconds, count, 60.0 / tempo)
+        last = Beats(self.times[-STEADY:])
+        if last.period is None:
+            return None if bpm is None else Pulse(seconds, 0.0, 60.0 / bpm)
+        numbers = len(self.times) - len(last.times) + np.arange(len(last.times))
+        count = float(np.median(numbers + (seconds - last.times) / last.period))
+        return Pulse(seconds, count, last.period if bpm is None else 60.0 / bpm)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from lofikit.representations.base import Decoder, Representation, Samples
 from lofikit.run import Run
 from lofikit.timekeeping import Timekeeper, primed
 
+AHEAD = 4
+"""Frames behind the last one that signals are looked up for, since they tell of what comes."""
 NOISE = "noise"
 NOISE_LEVEL = -20.0
 """Level of a noise prompt in dBFS RMS, if the run's clips were left at their own levels."""
@@ -111,6 +113,7 @@ class BatchPerformer:
         pulse: Pulse | None = None,
     ) -> None:
         spec, batch = representation.spec, len(prompts)
+        self._batch = batch
         self._representation = representation
         self._done = 0  # frames generated
         self._time: Timekeeper | None = None
@@ -122,13 +125,16 @@ class BatchPerformer:
         self._decoder: Decoder = representation.decoder(batch)
         for _ in primed(self._stream, model, frames):
             pass
-        self.prompts = self._decode(frames)
+        heard = self._decode(frames)
         self._held: Samples = np.zeros((batch, 0), np.float32)
+        # A decoder holds back what later frames reach: the end of the prompts takes some new ones.
+        rest = self.next(frames.shape[1] * self._hop - heard.shape[1])
+        self.prompts: Samples = np.concatenate([heard, rest], axis=1)
 
     @property
     def pulses(self) -> list[Pulse | None]:
         """What each take keeps time by, time 0 being the end of the prompts."""
-        return [None] * len(self.prompts) if self._time is None else self._time.pulses
+        return [None] * self._batch if self._time is None else self._time.pulses
 
     def _prompt_frames(
         self, model: Model, prompts: Samples, bpm: float | None, pulse: Pulse | None
@@ -161,8 +167,10 @@ class BatchPerformer:
         # The first of them overlaps the prompt by all but a hop.
         overlap = self._representation.window - self._hop
         first = self._done * self._hop - overlap
-        at = (first + np.arange(self._representation.samples_for(frames))) / self.rate
-        return self._time.given(at)
+        # Signals tell of the frame to come, and so of what lies behind the last frame here.
+        at = (first + np.arange(self._representation.samples_for(frames + AHEAD))) / self.rate
+        given = self._time.given(at)
+        return None if given is None else given[:, :frames]
 
     def _decode(self, frames: NDArray[Any]) -> Samples:
         samples = self._decoder.push(frames)

@@ -53,9 +53,9 @@ class Timekeeper:
         self._counts = np.empty((len(prompts), len(at)), np.float32)
         self.pulses: list[Pulse | None] = []
         for row, prompt in enumerate(prompts):
-            heard = track(Audio(prompt[None], rate))
-            beats = Beats(heard.times - length / rate)
-            self._counts[row] = beats.count(at)
+            beats = Beats(track(Audio(prompt[None], rate)).times - length / rate)
+            heard = beats.onwards(0.0)
+            self._counts[row] = np.nan if heard is None else heard.count(at)
             self.pulses.append(pulse or beats.onwards(0.0, bpm))
         self._grooves: list[Groove | None] = [None] * len(prompts)
         if "onsets" in representation.signals:
