@@ -52,12 +52,12 @@ class TestCodesThatTellTheBeat(RepresentationSuite):
 
 class TestCodesThatTellOnsets(RepresentationSuite):
     component = "core/codes"
-    options: ClassVar = {"beat": True, "onsets": True, "books": 3, "levels": 70}
+    options: ClassVar = {"beat": True, "onsets": 3, "books": 3, "levels": 70}
 
 
 class TestCodesThatTellOnsetsAlone(RepresentationSuite):
     component = "core/codes"
-    options: ClassVar = {"onsets": True, "hop": 200, "books": 2, "levels": 20}
+    options: ClassVar = {"onsets": 1, "hop": 200, "books": 2, "levels": 20}
     sample_rate = 8000
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lofikit.onsets import groove, onset_curve
+from lofikit.onsets import groove, onset_curves
 from lofikit.representations.base import FREE
 from lofikit.representations.codes import ONSET_CLASSES, Codes, CodesConfig
 
@@ -37,14 +37,14 @@ def counts_of(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @pytest.fixture(scope="module")
 def codes() -> Codes:
-    made = Codes(CodesConfig(beat=True, onsets=True, components=16), RATE)
+    made = Codes(CodesConfig(beat=True, onsets=1, components=16), RATE)
     made.fit([rhythm(30.0)], seed=0)
     return made
 
 
 def test_onsets_are_strong_where_sounds_begin_whatever_their_level() -> None:
     samples = rhythm()[None]
-    (curve,), (softer,) = onset_curve(samples, RATE), onset_curve(0.1 * samples, RATE)
+    (curve,), (softer,) = onset_curves(samples, RATE)[0], onset_curves(0.1 * samples, RATE)[0]
     np.testing.assert_allclose(curve, softer, atol=0.5)
     beats = np.round(np.arange(2, 12) * PERIOD * RATE).astype(int)
     strong = [curve[b - 100 : b + 200].max() for b in beats]
@@ -55,9 +55,9 @@ def test_onsets_are_strong_where_sounds_begin_whatever_their_level() -> None:
 
 
 def test_samples_that_are_short_or_silent_have_no_onsets() -> None:
-    assert not onset_curve(np.zeros((2, 5000), np.float32), RATE).any()
-    assert onset_curve(rhythm()[None, :9], RATE).shape == (1, 9)
-    assert onset_curve(np.zeros((1, 0), np.float32), RATE).shape == (1, 0)
+    assert not onset_curves(np.zeros((2, 5000), np.float32), RATE).any()
+    assert onset_curves(rhythm()[None, :9], RATE, 2).shape == (2, 1, 9)
+    assert onset_curves(np.zeros((1, 0), np.float32), RATE).shape == (1, 1, 0)
 
 
 @given(st.floats(-3, 3), st.floats(4.5, 30.0), st.integers(0, 20), st.integers(0, 9))
@@ -65,29 +65,29 @@ def test_a_groove_goes_on_as_the_last_beats_went(
     begun: float, length: float, round_trips: int, seed: int
 ) -> None:
     counts = np.linspace(begun, begun + length, 4000).astype(np.float32)
-    strengths = np.random.default_rng(seed).uniform(0, 20, 4000).astype(np.float32)
+    strengths = np.random.default_rng(seed).uniform(0, 20, (2, 4000)).astype(np.float32)
     found = groove(strengths, counts)
     assert found is not None
     beats = 8 if length > 8.1 else 4
     if 7.9 < length < 8.1:
         return
     inside = counts[counts > counts[-1] - beats + 0.02][:-1]
-    wanted = np.interp(inside, counts, strengths)
+    wanted = [np.interp(inside, counts, band) for band in strengths]
     got = found.at((inside.astype(np.float64) + beats * round_trips).astype(np.float64))
     np.testing.assert_allclose(got, wanted, atol=0.05)
 
 
 def test_without_a_beat_or_with_too_little_of_it_there_is_no_groove() -> None:
-    strengths = np.ones(100, np.float32)
+    strengths = np.ones((1, 100), np.float32)
     assert groove(strengths, np.full(100, np.nan, np.float32)) is None
     assert groove(strengths, np.linspace(0, 3.9, 100).astype(np.float32)) is None
-    assert groove(strengths[:0], strengths[:0]) is None
+    assert groove(strengths[:, :0], strengths[0, :0]) is None
 
 
 def test_frames_tell_onsets_that_are_about_to_come(codes: Codes) -> None:
     samples = rhythm()[None]
     frames = codes.encode(samples, {"beat": counts_of(samples)[None]})
-    assert codes.signals == ("beat", "onsets")
+    assert codes.signals == ("beat", "onsets-1")
     assert codes.spec.signals == 2
     told = frames[0, :, 1]
     assert told.min() >= 0
@@ -103,9 +103,23 @@ def test_frames_tell_onsets_that_are_about_to_come(codes: Codes) -> None:
 def test_what_is_given_is_what_frames_tell(codes: Codes) -> None:
     samples = rhythm()[None]
     counts = counts_of(samples)[None]
-    given_frames = codes.given({"beat": counts, "onsets": onset_curve(samples, RATE)})
+    given_frames = codes.given({"beat": counts, "onsets-1": onset_curves(samples, RATE)[0]})
     frames = codes.encode(samples, {"beat": counts})
     np.testing.assert_array_equal(given_frames[:, :, :2], frames[:, :, :2])
     assert (given_frames[:, :, 2:] == FREE).all()
-    unknown = codes.given({"onsets": np.full(samples.shape, np.nan, np.float32)})
+    unknown = codes.given({"onsets-1": np.full(samples.shape, np.nan, np.float32)})
     assert (unknown == FREE).all()
+
+
+def test_bands_tell_bass_from_hiss() -> None:
+    time = np.arange(3 * RATE) / RATE
+    rng = np.random.default_rng(0)
+    quiet = 0.001 * rng.standard_normal(len(time))
+    bass = np.where(time > 1, 0.3 * np.sin(2 * np.pi * 80 * time), 0)
+    hiss = np.where(time > 2, np.diff(0.2 * rng.standard_normal(len(time) + 1)), 0)
+    curves = onset_curves((quiet + bass + hiss).astype(np.float32)[None], RATE, 3)[:, 0]
+    low, _, high = (
+        curves[:, begin * RATE - 300 : begin * RATE + 600].max(axis=1) for begin in (1, 1, 2)
+    )
+    assert low.argmax() == 0
+    assert high.argmax() == 2

@@ -82,7 +82,7 @@ class Beats:
     def onwards(self, seconds: float, bpm: float | None = None) -> Pulse | None:
         """Returns the steady pulse that the last of these beats go on with.
 
-        The line that beats lie on in the median, so that one tracked beat that is off moves nothing.
+        It is the line that they lie on in the median, so that one that is off moves nothing.
 
         Args:
             seconds: When it begins.

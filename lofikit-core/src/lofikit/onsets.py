@@ -39,7 +39,7 @@ def _lag(frame_rate: float) -> int:
     return max(1, round(RISE * frame_rate))
 
 
-def onset_curve(samples: Samples, rate: int) -> Samples:
+def onset_curves(samples: Samples, rate: int, bands: int = 1) -> Samples:
     """Returns the onset strength at each sample, in dB.
 
     What lies before the first sample is taken to be like what follows it.
@@ -47,22 +47,25 @@ def onset_curve(samples: Samples, rate: int) -> Samples:
     Args:
         samples: Shape (batch, n).
         rate: Sample rate in Hz.
+        bands: Bands that are told apart, of about the same width on the mel scale, the lowest
+            first.
 
     Returns:
-        float32, shape (batch, n).
+        float32, shape (bands, batch, n).
     """
     batch, length = samples.shape
-    curves = np.zeros((batch, length), np.float32)
+    curves = np.zeros((bands, batch, length), np.float32)
     for row, line in enumerate(samples):
         seen = spectrum(line, rate)
         levels = seen.levels()
         lag = _lag(seen.frame_rate)
         if len(levels) <= lag:
             continue
-        strength = onset_strength(levels, seen.frame_rate)
         size = 2 * (len(seen.frequencies) - 1)
-        centres = (lag + np.arange(len(strength))) * (rate / seen.frame_rate) + size / 2
-        curves[row] = np.interp(np.arange(length), centres, strength)
+        centres = np.arange(lag, len(levels)) * (rate / seen.frame_rate) + size / 2
+        for band, part in enumerate(np.array_split(levels, bands, axis=1)):
+            strength = onset_strength(part, seen.frame_rate)
+            curves[band, row] = np.interp(np.arange(length), centres, strength)
     return curves
 
 
@@ -72,25 +75,26 @@ class Groove:
 
     Attributes:
         counts: Beats passed, ascending, over as many beats as the groove is long.
-        strengths: Onset strength there, in dB.
+        strengths: Onset strength there in dB, shape (bands, n).
     """
 
     counts: NDArray[np.float32]
     strengths: NDArray[np.float32]
 
     def at(self, counts: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns the onset strength at any counts of beats, of the same shape."""
+        """Returns the onset strength at any counts of beats (n,), shape (bands, n)."""
         end = float(self.counts[-1])
         beats = round(end - float(self.counts[0]))
         inside = end - beats + np.mod(np.asarray(counts, np.float64) - end, beats)
-        return np.interp(inside, self.counts, self.strengths).astype(np.float32)
+        curves = [np.interp(inside, self.counts, band) for band in self.strengths]
+        return np.array(curves, np.float32)
 
 
 def groove(strengths: NDArray[np.float32], counts: NDArray[np.float32]) -> Groove | None:
     """Returns the groove that music ends with: its last eight beats, or its last four.
 
     Args:
-        strengths: Onset strength at each sample in dB, shape (n,).
+        strengths: Onset strength at each sample in dB, shape (bands, n).
         counts: Beats passed at each sample, shape (n,); NaN where there is no beat.
 
     Returns:
@@ -101,5 +105,5 @@ def groove(strengths: NDArray[np.float32], counts: NDArray[np.float32]) -> Groov
     for beats in BEATS:
         first = int(np.searchsorted(counts, counts[-1] - beats, side="right")) - 1
         if first >= 0:
-            return Groove(counts[first:], strengths[first:])
+            return Groove(counts[first:], strengths[:, first:])
     return None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lofikit.audio import Audio
 from lofikit.beats import Beats, Pulse, track
 from lofikit.models.base import Model, Sampling, Stream
-from lofikit.onsets import Groove, groove, onset_curve
+from lofikit.onsets import Groove, groove, onset_curves
 from lofikit.representations.base import FREE, Frames, Representation, Samples
 
 PRIMED_VALUES = 1 << 24
@@ -26,7 +26,7 @@ class Timekeeper:
     """Tells a model of several takes where in the beat they are, and how their prompts went.
 
     Args:
-        representation: Its frames begin with ``beat``, and perhaps with ``onsets``.
+        representation: Its frames begin with ``beat``, and perhaps with ``onsets-1`` and more.
         prompts: Mono samples, shape (batch, n).
         before: Zeros that the prompts are encoded with in front of them.
         bpm: Beats a minute; ``None`` for the tempo of each prompt.
@@ -58,8 +58,9 @@ class Timekeeper:
             self._counts[row] = np.nan if heard is None else heard.count(at)
             self.pulses.append(pulse or beats.onwards(0.0, bpm))
         self._grooves: list[Groove | None] = [None] * len(prompts)
-        if "onsets" in representation.signals:
-            curves = onset_curve(prompts, rate)
+        self._bands = [name for name in representation.signals if name.startswith("onsets")]
+        if self._bands:
+            curves = onset_curves(prompts, rate, len(self._bands)).transpose(1, 0, 2)
             pairs = zip(curves, self._counts[:, before:], strict=True)
             self._grooves = [groove(*pair) for pair in pairs]
 
@@ -105,7 +106,9 @@ class Timekeeper:
         signals = {"beat": np.stack(counts)}
         if any(self._grooves):
             pairs = zip(self._grooves, counts, strict=True)
-            signals["onsets"] = np.stack([nothing if g is None else g.at(c) for g, c in pairs])
+            unknown = np.tile(nothing, (len(self._bands), 1))
+            strengths = np.stack([unknown if g is None else g.at(c) for g, c in pairs], axis=1)
+            signals |= zip(self._bands, strengths, strict=True)
         given = self._representation.given(signals)
         given[[pulse is None for pulse in self.pulses]] = FREE
         return given

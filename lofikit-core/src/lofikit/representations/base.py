@@ -19,8 +19,9 @@ Frames = NDArray[Any]
 Signals = Mapping[str, NDArray[np.float32]]
 """What a representation is told beside the samples: a value a sample, shape (batch, n), by name.
 
-``beat`` counts beats, with their fractions; NaN where there is no beat. ``onsets`` is how strongly
-sounds begin, in dB (:func:`lofikit.onsets.onset_curve`); NaN where that is for the model to choose.
+``beat`` counts beats, with their fractions; NaN where there is no beat. ``onsets-1``,
+``onsets-2`` and so on are how strongly sounds begin in bands from low to high, in dB
+(:func:`lofikit.onsets.onset_curves`); NaN where that is for the model to choose.
 """
 FREE = -1
 """Stands in given frames for a value that the model is to choose."""

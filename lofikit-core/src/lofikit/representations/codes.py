@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.errors import LibraryError, OptionError, RepresentationError
-from lofikit.onsets import onset_curve
+from lofikit.onsets import onset_curves
 from lofikit.options import Options, option
 from lofikit.representations.base import (
     FREE,
@@ -76,10 +76,13 @@ class CodesConfig(Options):
         "Begin each frame with the place in the beat of the frame to come, so that models keep "
         "time: 16 places a beat, four beats, and a class of its own where there is no beat.",
     )
-    onsets: bool = option(
-        False,
-        "Begin each frame also with how strongly sounds begin in the frame to come, so that models "
-        "play the groove of a prompt.",
+    onsets: int = option(
+        0,
+        "Begin each frame also with how strongly sounds begin in the frame to come, in so many "
+        "bands, so that models play the groove of a prompt; 3 tell bass from snare from hi-hat.",
+        unit="bands",
+        ge=0,
+        le=8,
     )
 
 
@@ -100,7 +103,7 @@ class Codes(Representation):
     With ``beat`` each frame begins with one more class id, the place in the beat at which the
     newest spectrum of the *next* frame lies: what a model must know to draw that frame. Beats are
     counted in fours; which of them is the first of a bar is not known. With ``onsets`` the next
-    class id is how strongly sounds begin there, in steps that grow as loudness does.
+    class ids are how strongly sounds begin there in each band, in steps that grow as loudness does.
 
     Nothing is encoded before :meth:`fit` or :meth:`load_state`.
     """
@@ -121,7 +124,7 @@ class Codes(Representation):
             )
         for told, classes, what in (
             (config.beat, NO_BEAT + 1, "places in the beat"),
-            (config.onsets, ONSET_CLASSES, "strengths of onsets"),
+            (config.onsets > 0, ONSET_CLASSES, "strengths of onsets"),
         ):
             if told and config.levels < classes:
                 raise OptionError(
@@ -155,8 +158,9 @@ class Codes(Representation):
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """``beat`` and ``onsets``, as far as they are told."""
-        return ("beat",) * self.config.beat + ("onsets",) * self.config.onsets
+        """``beat`` and ``onsets-1`` and so on from low to high, as far as they are told."""
+        bands = tuple(f"onsets-{band + 1}" for band in range(self.config.onsets))
+        return ("beat", *bands) if self.config.beat else bands
 
     def given(self, signals: Signals) -> Frames:
         """Returns frames of which the place in the beat and the strength of onsets are known."""
@@ -207,7 +211,7 @@ class Codes(Representation):
         Args:
             samples: Shape (batch, n).
             signals: With ``beat``, the count of beats at each sample, or else no beat; onsets are
-                heard in the samples where they are not told.
+                heard in the samples.
 
         Raises:
             RepresentationError: If nothing has been learned yet.
@@ -219,11 +223,10 @@ class Codes(Representation):
         frames = delayed(ids.reshape(batch, -1, self.config.books), self.delays)
         if not self.signals:
             return frames
-        known = {
-            "beat": np.full(samples.shape, np.nan, np.float32),
-            **({"onsets": onset_curve(samples, self.sample_rate)} if self.config.onsets else {}),
-            **(signals or {}),
-        }
+        known = {"beat": np.full(samples.shape, np.nan, np.float32), **(signals or {})}
+        if self.config.onsets:
+            curves = onset_curves(samples, self.sample_rate, self.config.onsets)
+            known |= zip(self.signals[-len(curves) :], curves, strict=True)
         told = self.given(known)[:, : frames.shape[1], : len(self.signals)]
         return np.concatenate([told, frames], axis=2)
 
