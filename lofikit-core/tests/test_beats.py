@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lofikit.audio import Audio
-from lofikit.beats import NO_BEATS, Beats, folded, track, tracked
+from lofikit.beats import (
+    FASTEST_BPM,
+    NO_BEATS,
+    SLOWEST_BPM,
+    Beats,
+    folded,
+    hypotheses,
+    track,
+    tracked,
+)
 from lofikit.chunks import Chunks
 from lofikit.library import Library
 from lofikit.representations.base import FREE
@@ -152,3 +161,21 @@ def test_chunks_tell_the_beat_at_every_speed(tmp_path: Path, codes: Codes) -> No
     usual = (np.diff(plain[:, :, 0], axis=1) % NO_BEAT).mean()
     assert paces.min() < 0.97 * usual < 1.03 * usual < paces.max()
     assert paces.max() / paces.min() < 2 ** (4.5 / 12)
+
+
+def test_what_else_the_tempo_may_be_is_tracked_too() -> None:
+    found = hypotheses(Audio(strokes(80, 12.0)[None], RATE))
+    tempos = [beats.tempo or 0.0 for beats in found]
+    assert tempos[0] == pytest.approx(80, rel=0.03)
+    assert any(tempo == pytest.approx(80 * 4 / 3, rel=0.05) for tempo in tempos)
+    assert all(SLOWEST_BPM * 0.95 <= tempo <= FASTEST_BPM * 1.05 for tempo in tempos)
+    assert hypotheses(Audio(np.zeros((1, 3 * RATE), np.float32), RATE)) == []
+
+
+def test_one_beat_that_is_off_does_not_move_the_pulse() -> None:
+    times = 0.3 + 0.75 * np.arange(12)
+    times[-1] += 0.2
+    pulse = Beats(np.round(times / 0.0232) * 0.0232).onwards(9.0)
+    assert pulse is not None
+    assert pulse.period == pytest.approx(0.75, rel=0.01)
+    assert pulse.begun == pytest.approx((9.0 - 0.3) / 0.75, abs=0.05)

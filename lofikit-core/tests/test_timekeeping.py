@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lofikit.audio import Audio
+from lofikit.beats import Beats, hypotheses
 from lofikit.models.base import Sampling, Stream
 from lofikit.performers import BatchPerformer
 from lofikit.representations.base import FREE
@@ -139,3 +141,23 @@ def test_takes_begin_where_prompts_end(codes: Codes, model: Any) -> None:
         np.square(one[: len(one) // 441 * 441]).reshape(-1, 441).mean(1) for one in (found, wanted)
     ]
     assert np.corrcoef(*levels)[0, 1] > 0.95
+
+
+def test_the_tempo_that_the_model_finds_likeliest_is_taken(
+    codes: Codes, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the tracker would have chosen another one."""
+    heard: list[list[float | None]] = []
+
+    def turned_round(audio: Audio) -> list[Beats]:
+        found = hypotheses(audio)[::-1]
+        heard.append([beats.tempo for beats in found])
+        return found
+
+    monkeypatch.setattr("lofikit.timekeeping.hypotheses", turned_round)
+    performer = BatchPerformer(model, codes, bars(9.0)[None], Sampling(), 0)
+    assert len(heard[0]) > 1
+    assert heard[0][0] != pytest.approx(80, rel=0.1)
+    (pulse,) = performer.pulses
+    assert pulse is not None
+    assert 60 / pulse.period == pytest.approx(80, rel=0.03)

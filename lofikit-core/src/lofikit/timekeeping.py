@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.audio import Audio
-from lofikit.beats import Beats, Pulse, track
+from lofikit.beats import Pulse, hypotheses
 from lofikit.models.base import Model, Sampling, Stream
 from lofikit.onsets import Groove, groove, onset_curves
 from lofikit.representations.base import FREE, Frames, Representation, Samples
@@ -46,52 +46,69 @@ class Timekeeper:
         pulse: Pulse | None,
     ) -> None:
         self._representation = representation
-        self._padded = np.pad(prompts, ((0, 0), (before, 0)))
-        self._shared = pulse is not None
-        length, rate = prompts.shape[1], representation.sample_rate
-        at = (np.arange(-before, length) - length) / rate
-        self._counts = np.empty((len(prompts), len(at)), np.float32)
-        self.pulses: list[Pulse | None] = []
-        for row, prompt in enumerate(prompts):
-            beats = Beats(track(Audio(prompt[None], rate)).times - length / rate)
-            heard = beats.onwards(0.0)
-            self._counts[row] = np.nan if heard is None else heard.count(at)
-            self.pulses.append(pulse or beats.onwards(0.0, bpm))
-        self._grooves: list[Groove | None] = [None] * len(prompts)
+        self._prompts, self._before = prompts, before
+        self._bpm, self._shared = bpm, pulse
+        rate = representation.sample_rate
+        self._end = prompts.shape[1] / rate
+        self._heard = [
+            [beats.onwards(self._end) for beats in hypotheses(Audio(prompt[None], rate))] or [None]
+            for prompt in prompts
+        ]
         self._bands = [name for name in representation.signals if name.startswith("onsets")]
+        self._settle([heard[0] for heard in self._heard])
+
+    def _settle(self, heard: list[Pulse | None]) -> None:
+        """Goes on from how the prompts are counted."""
+        self.pulses: list[Pulse | None] = []
+        for pulse in heard:
+            begun = 0.0 if pulse is None else pulse.begun
+            period = None if pulse is None else pulse.period
+            if self._bpm is not None:
+                period = 60.0 / self._bpm
+            own = None if period is None else Pulse(0.0, begun, period)
+            self.pulses.append(self._shared or own)
+        self._grooves: list[Groove | None] = [None] * len(heard)
         if self._bands:
-            curves = onset_curves(prompts, rate, len(self._bands)).transpose(1, 0, 2)
-            pairs = zip(curves, self._counts[:, before:], strict=True)
+            rate = self._representation.sample_rate
+            curves = onset_curves(self._prompts, rate, len(self._bands)).transpose(1, 0, 2)
+            pairs = zip(curves, self._counts(heard)[:, self._before :], strict=True)
             self._grooves = [groove(*pair) for pair in pairs]
+
+    def _counts(self, heard: list[Pulse | None]) -> Samples:
+        """Returns the beats passed at each sample of the padded prompts, shape (batch, n)."""
+        length = self._prompts.shape[1]
+        at = np.arange(-self._before, length) / self._representation.sample_rate
+        counts = [np.full(len(at), np.nan) if p is None else p.count(at) for p in heard]
+        return np.array(counts, np.float32)
 
     def prompt_frames(self, model: Model) -> Frames:
         """Returns the frames of the prompts, counted as the model finds them likeliest.
 
-        A tracker knows no bars, and may take off-beats for beats. A model that has learned what
-        falls on which beat hears where in the bar a prompt is: the count under which it predicts
-        the prompt best is taken, and gone on with.
+        A tracker knows no bars, may take off-beats for beats, and in a few bars mistakes the
+        tempo. A model that has learned what falls on which beat hears it: the count under which
+        it predicts the prompt best is taken, and gone on with.
 
         Args:
             model: Predicts classes; of others the count is left as it was tracked.
         """
-        frames = [self._encoded(self._counts + shift) for shift in SHIFTS]
-        if model.spec.levels is None or frames[0].shape[1] <= model.block:
-            return frames[0]
-        bits = np.stack([_surprise(model, one) for one in frames])
-        best = bits.argmin(axis=0)
-        for row, index in enumerate(best):
-            shift = SHIFTS[index]
-            pulse, swing = self.pulses[row], self._grooves[row]
-            if pulse is not None and not self._shared:
-                self.pulses[row] = replace(pulse, begun=pulse.begun + shift)
-            if swing is not None:
-                self._grooves[row] = replace(swing, counts=swing.counts + np.float32(shift))
-        return np.stack([frames[index][row] for row, index in enumerate(best)])
-
-    def _encoded(self, counts: Samples) -> Frames:
         told: Any = self._representation
-        frames: Frames = told.encode(self._padded, {"beat": counts})
-        return frames
+        padded = np.pad(self._prompts, ((0, 0), (self._before, 0)))
+        tracked = self._counts([heard[0] for heard in self._heard])
+        first: Frames = told.encode(padded, {"beat": tracked})
+        if model.spec.levels is None or first.shape[1] <= model.block:
+            return first
+        frames: list[Frames] = []
+        counted: list[list[Pulse | None]] = []
+        for number in range(max(len(heard) for heard in self._heard)):
+            tempo = [heard[number % len(heard)] for heard in self._heard]
+            for shift in SHIFTS:
+                shifted = [p and replace(p, begun=p.begun + shift) for p in tempo]
+                counted.append(shifted)
+                known = self._representation.given({"beat": self._counts(shifted)})
+                frames.append(np.where(known == FREE, first, known))
+        best = np.stack([_surprise(model, one) for one in frames]).argmin(axis=0)
+        self._settle([counted[index][row] for row, index in enumerate(best)])
+        return np.stack([frames[index][row] for row, index in enumerate(best)])
 
     def given(self, at: NDArray[np.float64]) -> Frames | None:
         """Returns what is known of frames beforehand, or ``None`` for nothing.
