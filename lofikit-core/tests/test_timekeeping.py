@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from lofikit.audio import Audio
 from lofikit.beats import Beats, hypotheses
+from lofikit.errors import OptionError
 from lofikit.models.base import Sampling, Stream
 from lofikit.performers import BatchPerformer
 from lofikit.representations.base import FREE
@@ -80,6 +82,12 @@ def model(codes: Codes) -> Any:
     return made
 
 
+def told_by(model: Any) -> NDArray[np.int32]:
+    """Returns what the stream that played last was given."""
+    played = next(stream for stream in reversed(model.streams) if stream.given)
+    return np.concatenate(played.given, axis=1)
+
+
 @pytest.mark.parametrize("beats_in", [0.0, 1.0, 2.5, 3.0, 4.25])
 def test_a_prompt_is_counted_as_the_model_has_learned_bars(
     codes: Codes, model: Any, beats_in: float
@@ -97,7 +105,7 @@ def test_bars_and_groove_go_on_together(codes: Codes, model: Any) -> None:
     prompt = bars(9.0, 0.5)
     performer = BatchPerformer(model, codes, prompt[None], Sampling(), 0)
     performer.next(15 * RATE)
-    told = np.concatenate(model.streams[-1].given, axis=1)[0]
+    told = told_by(model)[0]
     strong = told[:, 2] >= told[:, 2].max() - 3
     places = told[strong, 0] % 16
     assert np.minimum(places, 16 - places).max() <= 4
@@ -111,7 +119,7 @@ def test_takes_without_a_beat_are_free_and_others_beside_them_are_not(
     prompts = np.stack([bars(8.0), np.zeros(8 * RATE, np.float32)])
     performer = BatchPerformer(model, codes, prompts, Sampling(), 0)
     performer.next(RATE)
-    told = np.concatenate(model.streams[-1].given, axis=1)
+    told = told_by(model)
     assert (told[0, :, :3] != FREE).all()
     assert (told[1] == FREE).all()
     assert performer.pulses[1] is None
@@ -123,7 +131,7 @@ def test_signals_are_the_same_however_a_take_is_cut(codes: Codes, model: Any) ->
         performer = BatchPerformer(model, codes, bars(9.0)[None], Sampling(), 0)
         for _ in range(3 * RATE // size):
             performer.next(size)
-        told.append(np.concatenate(model.streams[-1].given, axis=1)[:, :80])
+        told.append(told_by(model)[:, :80])
     np.testing.assert_array_equal(told[1], told[0])
     np.testing.assert_array_equal(told[2], told[0])
 
@@ -161,3 +169,38 @@ def test_the_tempo_that_the_model_finds_likeliest_is_taken(
     (pulse,) = performer.pulses
     assert pulse is not None
     assert 60 / pulse.period == pytest.approx(80, rel=0.03)
+
+
+def test_parts_of_one_music_are_counted_alike(codes: Codes, model: Any) -> None:
+    """What another part of the band goes on with is not looked for again."""
+    prompt = bars(9.0, 1.5 * PERIOD)[None]
+    first = BatchPerformer(model, codes, prompt, Sampling(), 0).pulses[0]
+    assert first is not None
+    elsewhere = replace(first, begun=first.begun + 2)  # as another model may have counted
+    part = BatchPerformer(model, codes, prompt, Sampling(), 0, pulse=elsewhere)
+    part.next(9 * RATE)
+    told = told_by(model)[0]
+    strong = told[:, 2] >= told[:, 2].max() - 3
+    places = told[strong, 0] % 16
+    assert np.minimum(places, 16 - places).max() <= 4
+    assert part.pulses == [elsewhere]
+
+
+def test_a_groove_goes_at_the_tempo_asked_for(codes: Codes, model: Any) -> None:
+    performer = BatchPerformer(model, codes, bars(9.0)[None], Sampling(), 0, bpm=100.0)
+    performer.next(12 * RATE)
+    told = told_by(model)[0]
+    strong = np.flatnonzero(told[:, 2] >= told[:, 2].max() - 2)
+    begins = strong[np.diff(strong, prepend=-10) > 5]
+    assert np.median(np.diff(begins)) == pytest.approx(0.6 * codes.spec.frame_rate, abs=1)
+
+
+def test_a_stream_that_takes_no_values_is_refused_before_it_plays(codes: Codes) -> None:
+    class Deaf(WhatFallsWhere):
+        def next(self, n: int) -> NDArray[np.int32]:  # type: ignore[override]
+            raise AssertionError
+
+    deaf = Deaf(np.ones((NO_BEAT + 1, 80)), 1)
+    model = SimpleNamespace(spec=codes.spec, block=1, context=1, stream=lambda *_: deaf)
+    with pytest.raises(OptionError, match="given"):
+        BatchPerformer(model, codes, bars(9.0)[None], Sampling(), 0)  # type: ignore[arg-type]

@@ -95,7 +95,8 @@ UNIFORM = (torch.arange(10_000) + 0.5) / 10_000
 
 def shares(probabilities: list[float], sampling: Sampling) -> np.ndarray:
     logits = torch.log(torch.tensor(probabilities)).expand(len(UNIFORM), -1)
-    ids = draw(logits, torch.tensor(sampling.temperature), sampling.top_p, UNIFORM)
+    temperature = torch.tensor(sampling.temperature) if sampling.temperature else None
+    ids = draw(logits, temperature, sampling.top_p, UNIFORM)
     return np.bincount(ids, minlength=len(probabilities)) / len(UNIFORM)
 
 

@@ -28,6 +28,8 @@ LEAST = 4
 """Fewer beats than this are no beat."""
 STEADY = 16
 """Beats that tell how music goes on."""
+SAME_TEMPO, SAME_BEAT = 0.03, 0.12
+"""How far apart pulses of one music may be heard: as a share of the period, and in beats."""
 SLOWEST_BPM, FASTEST_BPM = 56.0, 120.0
 """A tracker that finds half or twice the tempo is put right by these bounds, wider than lo-fi's."""
 
@@ -43,6 +45,14 @@ class Beats:
     times: NDArray[np.float64]
 
     @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The number of each beat from 0 on; those that a tracker passed over are counted too."""
+        apart = np.diff(self.times)
+        usual = float(np.median(apart)) if len(apart) else 1.0
+        steps = np.maximum(np.rint(apart / usual), 1)
+        return np.concatenate([[0], np.cumsum(steps)])[: len(self.times)].astype(np.int64)
+
+    @property
     def period(self) -> float | None:
         """Seconds from one beat to the next, or ``None`` where there is no beat.
 
@@ -51,8 +61,9 @@ class Beats:
         """
         if len(self.times) < LEAST:
             return None
-        apart = len(self.times) // 2
-        return float(np.median(self.times[apart:] - self.times[:-apart])) / apart
+        half, numbers = len(self.times) // 2, self.numbers
+        slopes = (self.times[half:] - self.times[:-half]) / (numbers[half:] - numbers[:-half])
+        return float(np.median(slopes))
 
     @property
     def tempo(self) -> float | None:
@@ -74,29 +85,28 @@ class Beats:
         if period is None:
             return np.full(np.shape(seconds), np.nan, np.float32)
         first, last = self.times[0], self.times[-1]
-        inside = np.interp(seconds, self.times, np.arange(len(self.times)))
+        inside = np.interp(seconds, self.times, self.numbers)
         before = np.minimum(np.asarray(seconds) - first, 0.0) / period
         after = np.maximum(np.asarray(seconds) - last, 0.0) / period
         return np.asarray(inside + before + after, dtype=np.float32)
 
-    def onwards(self, seconds: float, bpm: float | None = None) -> Pulse | None:
+    def onwards(self, seconds: float) -> Pulse | None:
         """Returns the steady pulse that the last of these beats go on with.
 
         It is the line that they lie on in the median, so that one that is off moves nothing.
 
         Args:
             seconds: When it begins.
-            bpm: Its tempo in beats a minute; ``None`` for that of the beats.
 
         Returns:
-            The pulse, or ``None`` where there is neither a beat nor a tempo.
+            The pulse, or ``None`` where there is no beat.
         """
         last = Beats(self.times[-STEADY:])
         if last.period is None:
-            return None if bpm is None else Pulse(seconds, 0.0, 60.0 / bpm)
-        numbers = len(self.times) - len(last.times) + np.arange(len(last.times))
+            return None
+        numbers = last.numbers + self.numbers[-len(last.times)]
         count = float(np.median(numbers + (seconds - last.times) / last.period))
-        return Pulse(seconds, count, last.period if bpm is None else 60.0 / bpm)
+        return Pulse(seconds, count, last.period)
 
 
 @dataclass(frozen=True)
@@ -116,6 +126,21 @@ class Pulse:
     def count(self, seconds: NDArray[np.floating]) -> NDArray[np.float32]:
         """Returns how many beats have passed, with their fractions, at any times."""
         return np.asarray(self.begun + (seconds - self.start) / self.period, dtype=np.float32)
+
+
+def agree(one: Pulse, other: Pulse) -> bool:
+    """Returns whether two pulses are of one music.
+
+    Their tempo is the same, and the beats of one fall on beats or off-beats of the other.
+
+    Args:
+        one: A pulse, as a tracker heard it in some bars.
+        other: The other one.
+    """
+    if abs(one.period / other.period - 1) > SAME_TEMPO:
+        return False
+    apart = (one.begun - float(other.count(np.array(one.start)))) % 0.5
+    return min(apart, 0.5 - apart) <= SAME_BEAT
 
 
 NO_BEATS = Beats(np.zeros(0))

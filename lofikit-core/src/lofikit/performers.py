@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +15,7 @@ from lofikit.beats import Pulse
 from lofikit.chunks import level_gain
 from lofikit.credits import Credited
 from lofikit.errors import OptionError, PromptError
-from lofikit.models.base import Model, Sampling, Stream
+from lofikit.models.base import Model, Sampling, Stream, refuse_given
 from lofikit.representations.base import Decoder, Representation, Samples
 from lofikit.run import Run
 from lofikit.timekeeping import Timekeeper, primed
@@ -120,8 +121,8 @@ class BatchPerformer:
         self.rate = spec.sample_rate
         self._hop = spec.hop
         self._skip = representation.window - spec.hop
-        frames = self._prompt_frames(model, prompts, bpm, pulse)
         self._stream: Stream = model.stream(batch, sampling, seed)
+        frames = self._prompt_frames(model, prompts, bpm, pulse)
         self._decoder: Decoder = representation.decoder(batch)
         for _ in primed(self._stream, model, frames):
             pass
@@ -150,6 +151,8 @@ class BatchPerformer:
             )
         used = prompts[:, length - count * self._hop :]
         if "beat" in self._representation.signals:
+            if "given" not in inspect.signature(self._stream.next).parameters:
+                refuse_given(prompts, f"the stream of {type(model).__name__}")
             self._time = Timekeeper(self._representation, used, overlap, bpm, pulse)
             return self._time.prompt_frames(model)
         if bpm is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.audio import Audio
-from lofikit.beats import Pulse, hypotheses
+from lofikit.beats import Pulse, agree, hypotheses
 from lofikit.models.base import Model, Sampling, Stream
 from lofikit.onsets import Groove, groove, onset_curves
 from lofikit.representations.base import FREE, Frames, Representation, Samples
@@ -48,14 +48,25 @@ class Timekeeper:
         self._representation = representation
         self._prompts, self._before = prompts, before
         self._bpm, self._shared = bpm, pulse
+        self._counted = False  # whether the prompts' count is known, and not to be looked for
         rate = representation.sample_rate
         self._end = prompts.shape[1] / rate
-        self._heard = [
-            [beats.onwards(self._end) for beats in hypotheses(Audio(prompt[None], rate))] or [None]
-            for prompt in prompts
-        ]
+        self._heard: list[list[Pulse | None]] = [self._hear(prompt) for prompt in prompts]
         self._bands = [name for name in representation.signals if name.startswith("onsets")]
+        self._curves = onset_curves(prompts, rate, len(self._bands)).transpose(1, 0, 2)
         self._settle([heard[0] for heard in self._heard])
+
+    def _hear(self, prompt: Samples) -> list[Pulse | None]:
+        """Returns the pulses that a prompt may have, 0 being its beginning."""
+        music = Audio(prompt[None], self._representation.sample_rate)
+        heard = [beats.onwards(self._end) for beats in hypotheses(music)]
+        if self._shared is not None:
+            shared = replace(self._shared, start=self._end)
+            # The same music, as another part of the band has counted it already.
+            if any(pulse is not None and agree(pulse, shared) for pulse in heard):
+                self._counted = True
+                return [shared]
+        return [*heard] or [None]
 
     def _settle(self, heard: list[Pulse | None]) -> None:
         """Goes on from how the prompts are counted."""
@@ -69,9 +80,7 @@ class Timekeeper:
             self.pulses.append(self._shared or own)
         self._grooves: list[Groove | None] = [None] * len(heard)
         if self._bands:
-            rate = self._representation.sample_rate
-            curves = onset_curves(self._prompts, rate, len(self._bands)).transpose(1, 0, 2)
-            pairs = zip(curves, self._counts(heard)[:, self._before :], strict=True)
+            pairs = zip(self._curves, self._counts(heard)[:, self._before :], strict=True)
             self._grooves = [groove(*pair) for pair in pairs]
 
     def _counts(self, heard: list[Pulse | None]) -> Samples:
@@ -95,20 +104,24 @@ class Timekeeper:
         padded = np.pad(self._prompts, ((0, 0), (self._before, 0)))
         tracked = self._counts([heard[0] for heard in self._heard])
         first: Frames = told.encode(padded, {"beat": tracked})
-        if model.spec.levels is None or first.shape[1] <= model.block:
+        batch = len(first)
+        open_questions = any(heard != [None] for heard in self._heard) and not self._counted
+        if not open_questions or model.spec.levels is None or first.shape[1] <= model.block:
             return first
         frames: list[Frames] = []
-        counted: list[list[Pulse | None]] = []
+        counted: list[Pulse | None] = []
+        surprise: list[NDArray[np.float64]] = []
         for number in range(max(len(heard) for heard in self._heard)):
             tempo = [heard[number % len(heard)] for heard in self._heard]
-            for shift in SHIFTS:
-                shifted = [p and replace(p, begun=p.begun + shift) for p in tempo]
-                counted.append(shifted)
-                known = self._representation.given({"beat": self._counts(shifted)})
-                frames.append(np.where(known == FREE, first, known))
-        best = np.stack([_surprise(model, one) for one in frames]).argmin(axis=0)
-        self._settle([counted[index][row] for row, index in enumerate(best)])
-        return np.stack([frames[index][row] for row, index in enumerate(best)])
+            shifted = [p and replace(p, begun=p.begun + s) for s in SHIFTS for p in tempo]
+            known = self._representation.given({"beat": self._counts(shifted)})
+            told_so = np.where(known == FREE, np.tile(first, (len(SHIFTS), 1, 1)), known)
+            counted += shifted
+            frames += list(told_so)
+            surprise += list(_surprise(model, told_so).reshape(len(SHIFTS), batch))
+        best = np.stack(surprise).argmin(axis=0) * batch + np.arange(batch)
+        self._settle([counted[index] for index in best])
+        return np.stack([frames[index] for index in best])
 
     def given(self, at: NDArray[np.float64]) -> Frames | None:
         """Returns what is known of frames beforehand, or ``None`` for nothing.
@@ -127,7 +140,8 @@ class Timekeeper:
             strengths = np.stack([unknown if g is None else g.at(c) for g, c in pairs], axis=1)
             signals |= zip(self._bands, strengths, strict=True)
         given = self._representation.given(signals)
-        given[[pulse is None for pulse in self.pulses]] = FREE
+        free = FREE if np.issubdtype(given.dtype, np.integer) else np.nan
+        given[[pulse is None for pulse in self.pulses]] = free
         return given
 
 

@@ -63,7 +63,7 @@ def draw(
         outputs: Of the head, shape (..., head width).
         uniform: A number in [0, 1) for each value, shape (..., size).
         spec: How frames go in.
-        temperatures: That of each value of a frame; 0 for the likeliest class.
+        temperatures: That of each value of a frame, above 0, or all 0 for the likeliest class.
         top_p: The probability of the nucleus.
     """
     if spec.levels is None:
@@ -72,7 +72,7 @@ def draw(
     if not any(temperatures):
         return tf.argmax(logits, axis=-1, output_type=tf.int32)
     highest = tf.reduce_max(logits, axis=-1, keepdims=True)
-    weights = tf.exp((logits - highest) / tf.constant(temperatures)[:, None])
+    weights = tf.exp((logits - highest) / tf.constant(temperatures, tf.float32)[:, None])
     if top_p < 1:
         falling = tf.sort(weights, direction="DESCENDING")
         reached = tf.cumsum(falling, axis=-1, exclusive=True)

@@ -74,7 +74,11 @@ class TorchStream(Stream):
         self._batch, self._block = batch, block
         self._options, self._device = options, device
         self._guides = guides_for(options, batch, network.spec.levels)
-        self._sampling = sampling
+        self._top_p = sampling.top_p
+        self._temperatures = None  # of the likeliest classes there is none
+        if sampling.temperature > 0:
+            temperatures = sampling.temperatures(network.spec)
+            self._temperatures = torch.tensor(temperatures, device=device)
         self._uniform = _Uniform(batch, network.spec.size, seed, device)
         self._memory: Memory = []
         self._ahead: Tensor | None = None  # what the network predicts for the block to come
@@ -157,9 +161,7 @@ class TorchStream(Stream):
         assert self._ahead is not None
         if spec.levels is None:
             return self._ahead
-        temperatures = torch.tensor(self._sampling.temperatures(spec), device=self._device)
-        uniform = self._uniform.take(self._block)
-        return draw(self._ahead, temperatures, self._sampling.top_p, uniform)
+        return draw(self._ahead, self._temperatures, self._top_p, self._uniform.take(self._block))
 
     def _nothing(self) -> Outputs:
         spec = self._network.spec
@@ -189,19 +191,20 @@ class _Uniform:
         return taken
 
 
-def draw(logits: Tensor, temperatures: Tensor, top_p: float, uniform: Tensor) -> Tensor:
+def draw(logits: Tensor, temperatures: Tensor | None, top_p: float, uniform: Tensor) -> Tensor:
     """Draws a class from each distribution.
 
     Args:
         logits: Shape (..., levels).
-        temperatures: That of each value, in a shape that goes with (...); 0 for the likeliest.
+        temperatures: That of each value, in a shape that goes with (...), above 0; ``None`` for
+            the likeliest class.
         top_p: The probability of the nucleus.
         uniform: Numbers in [0, 1), shape (...).
 
     Returns:
         Class ids, shape (...).
     """
-    if not temperatures.any():
+    if temperatures is None:
         return logits.argmax(dim=-1)
     weights = torch.softmax(logits / temperatures[..., None], dim=-1)
     if top_p < 1:

@@ -81,7 +81,7 @@ def _model(recipe: str) -> str:
 
 def _place(output: Path, recipe: str) -> str:
     """Returns where the run of a recipe goes, and how the names of its takes begin."""
-    return str(output / recipe.rsplit("/", 1)[-1])
+    return str(output / recipe.replace("/", "-"))
 
 
 def _commands(output: Path, models: dict[str, str], minutes: float) -> Iterator[list[str]]:

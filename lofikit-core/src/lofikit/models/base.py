@@ -99,7 +99,8 @@ class Sampling:
         """Draws a class for each row.
 
         Args:
-            logits: Shape (n, levels).
+            logits: Shape (n, levels), of the first value of frames; divide those of other values
+                by :attr:`fine` before.
             uniform: A number in [0, 1) for each row, shape (n,), from the stream's own generator.
 
         Returns:
@@ -155,7 +156,7 @@ class Stream(ABC):
 
 
 def refuse_given(given: Frames | None, what: str) -> None:
-    """Refuses given values in a stream that cannot use them.
+    """Refuses given values for a stream that cannot use them.
 
     Raises:
         OptionError: If there are any.

@@ -106,7 +106,9 @@ class Representation(ABC):
         return ()
 
     def given(self, signals: Signals) -> Frames:
-        """Returns frames of which only the signals are known; all else is :data:`FREE`.
+        """Returns frames of which only the signals are known.
+
+        All else is :data:`FREE`, or NaN in frames of real values.
 
         Args:
             signals: By name, shape (batch, n); frames lie on the grid of :meth:`encode`.
@@ -116,7 +118,7 @@ class Representation(ABC):
         """
         raise RepresentationError(
             f"{type(self).__name__} cannot be given signals",
-            "a representation that names signals has a method given(); see docs/codes.md",
+            "one that names signals has a method given(): see lofikit.representations.base",
         )
 
     @abstractmethod

@@ -79,7 +79,8 @@ class CodesConfig(Options):
     onsets: int = option(
         0,
         "Begin each frame also with how strongly sounds begin in the frame to come, in so many "
-        "bands, so that models play the groove of a prompt; 3 tell bass from snare from hi-hat.",
+        "bands (3 tell bass from snare from hi-hat); with the beat, takes go on in the groove of "
+        "their prompt.",
         unit="bands",
         ge=0,
         le=8,
