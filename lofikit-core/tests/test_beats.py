@@ -12,14 +12,11 @@ from numpy.typing import NDArray
 
 from lofikit.audio import Audio
 from lofikit.beats import (
-    FASTEST_BPM,
     NO_BEATS,
-    SLOWEST_BPM,
     Beats,
     Pulse,
     agree,
     folded,
-    hypotheses,
     track,
     tracked,
 )
@@ -163,15 +160,6 @@ def test_chunks_tell_the_beat_at_every_speed(tmp_path: Path, codes: Codes) -> No
     usual = (np.diff(plain[:, :, 0], axis=1) % NO_BEAT).mean()
     assert paces.min() < 0.97 * usual < 1.03 * usual < paces.max()
     assert paces.max() / paces.min() < 2 ** (4.5 / 12)
-
-
-def test_what_else_the_tempo_may_be_is_tracked_too() -> None:
-    found = hypotheses(Audio(strokes(80, 12.0)[None], RATE))
-    tempos = [beats.tempo or 0.0 for beats in found]
-    assert tempos[0] == pytest.approx(80, rel=0.03)
-    assert any(tempo == pytest.approx(80 * 4 / 3, rel=0.05) for tempo in tempos)
-    assert all(SLOWEST_BPM * 0.95 <= tempo <= FASTEST_BPM * 1.05 for tempo in tempos)
-    assert hypotheses(Audio(np.zeros((1, 3 * RATE), np.float32), RATE)) == []
 
 
 def test_one_beat_that_is_off_does_not_move_the_pulse() -> None:

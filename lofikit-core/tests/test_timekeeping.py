@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lofikit.audio import Audio
-from lofikit.beats import Beats, hypotheses
 from lofikit.errors import OptionError
 from lofikit.models.base import Sampling, Stream
 from lofikit.performers import BatchPerformer
@@ -151,24 +149,16 @@ def test_takes_begin_where_prompts_end(codes: Codes, model: Any) -> None:
     assert np.corrcoef(*levels)[0, 1] > 0.95
 
 
-def test_the_tempo_that_the_model_finds_likeliest_is_taken(
-    codes: Codes, model: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where the tracker would have chosen another one."""
-    heard: list[list[float | None]] = []
-
-    def turned_round(audio: Audio) -> list[Beats]:
-        found = hypotheses(audio)[::-1]
-        heard.append([beats.tempo for beats in found])
-        return found
-
-    monkeypatch.setattr("lofikit.timekeeping.hypotheses", turned_round)
+def test_codes_that_tell_the_beat_alone_keep_time_too() -> None:
+    codes = Codes(CodesConfig(beat=True, books=1, levels=80, components=16), RATE)
+    codes.fit([bars(30.0)], seed=0)
+    stream = WhatFallsWhere(np.full((NO_BEAT + 1, 80), 1 / 80), 1)
+    model: Any = SimpleNamespace(spec=codes.spec, block=1, context=1, stream=lambda *_: stream)
     performer = BatchPerformer(model, codes, bars(9.0)[None], Sampling(), 0)
-    assert len(heard[0]) > 1
-    assert heard[0][0] != pytest.approx(80, rel=0.1)
-    (pulse,) = performer.pulses
-    assert pulse is not None
-    assert 60 / pulse.period == pytest.approx(80, rel=0.03)
+    performer.next(RATE)
+    told = np.concatenate(stream.given, axis=1)
+    assert (told[:, :, 0] < NO_BEAT).all()
+    assert (told[:, :, 1:] == FREE).all()
 
 
 def test_parts_of_one_music_are_counted_alike(codes: Codes, model: Any) -> None:

@@ -146,38 +146,23 @@ def agree(one: Pulse, other: Pulse) -> bool:
 NO_BEATS = Beats(np.zeros(0))
 
 
-def track(audio: Audio, bpm: float | None = None) -> Beats:
+def track(audio: Audio) -> Beats:
     """Finds the beats of music (librosa's tracker, Ellis 2007).
 
     Args:
         audio: The music; its channels are averaged.
-        bpm: Its tempo in beats a minute, if that is known.
     """
     mono = resample(Audio(audio.mono()[None], audio.rate), RATE).samples[0]
-    return _track(mono, bpm)
+    return _track(mono)
 
 
-def hypotheses(audio: Audio) -> list[Beats]:
-    """Returns the beats of a short stretch of music as they may be, the likeliest first.
-
-    In a few bars the beat is hard to tell from what goes three times to its four or two to its
-    three: each such tempo that lo-fi may have is tracked too. Without a beat the list is empty.
-    """
-    first = track(audio)
-    if first.tempo is None:
-        return []
-    tempos = [first.tempo * ratio for ratio in (3 / 4, 4 / 3, 2 / 3, 3 / 2)]
-    others = [track(audio, bpm) for bpm in tempos if SLOWEST_BPM <= bpm <= FASTEST_BPM]
-    return [first, *(beats for beats in others if beats.tempo is not None)]
-
-
-def _track(samples: NDArray[np.float32], bpm: float | None = None) -> Beats:
+def _track(samples: NDArray[np.float32]) -> Beats:
     from librosa.beat import beat_track
 
     if len(samples) < 4 * HOP or not np.abs(samples).max() > 0:
         return NO_BEATS
     _, times = beat_track(
-        y=samples, sr=RATE, hop_length=HOP, start_bpm=START_BPM, bpm=bpm, units="time", trim=False
+        y=samples, sr=RATE, hop_length=HOP, start_bpm=START_BPM, units="time", trim=False
     )
     return folded(Beats(times)) if len(times) >= LEAST else NO_BEATS
 

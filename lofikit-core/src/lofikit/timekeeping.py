@@ -10,16 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.audio import Audio
-from lofikit.beats import Pulse, agree, hypotheses
+from lofikit.beats import Pulse, agree, track
 from lofikit.models.base import Model, Sampling, Stream
 from lofikit.onsets import Groove, groove, onset_curves
 from lofikit.representations.base import FREE, Frames, Representation, Samples
 
 PRIMED_VALUES = 1 << 24
 """Predicted values that priming with prompts gives at a time, to bound the memory."""
-SHIFTS = tuple(0.5 * step for step in range(8))
-"""By how many beats a prompt's count may be off: a tracker knows no bars, and takes off-beats for
-beats."""
+SHIFTS = range(4)
+"""By how many beats a prompt's count may be off, since a tracker knows no bars."""
 
 
 class Timekeeper:
@@ -51,22 +50,21 @@ class Timekeeper:
         self._counted = False  # whether the prompts' count is known, and not to be looked for
         rate = representation.sample_rate
         self._end = prompts.shape[1] / rate
-        self._heard: list[list[Pulse | None]] = [self._hear(prompt) for prompt in prompts]
+        self._heard = [self._hear(prompt) for prompt in prompts]
         self._bands = [name for name in representation.signals if name.startswith("onsets")]
-        self._curves = onset_curves(prompts, rate, len(self._bands)).transpose(1, 0, 2)
-        self._settle([heard[0] for heard in self._heard])
+        if self._bands:
+            self._curves = onset_curves(prompts, rate, len(self._bands)).transpose(1, 0, 2)
+        self._settle(self._heard)
 
-    def _hear(self, prompt: Samples) -> list[Pulse | None]:
-        """Returns the pulses that a prompt may have, 0 being its beginning."""
-        music = Audio(prompt[None], self._representation.sample_rate)
-        heard = [beats.onwards(self._end) for beats in hypotheses(music)]
-        if self._shared is not None:
+    def _hear(self, prompt: Samples) -> Pulse | None:
+        """Returns the pulse of a prompt, 0 being its beginning; ``None`` without a beat."""
+        heard = track(Audio(prompt[None], self._representation.sample_rate)).onwards(self._end)
+        if heard is not None and self._shared is not None:
             shared = replace(self._shared, start=self._end)
-            # The same music, as another part of the band has counted it already.
-            if any(pulse is not None and agree(pulse, shared) for pulse in heard):
+            if agree(heard, shared):  # the same music, which a part of the band has counted
                 self._counted = True
-                return [shared]
-        return [*heard] or [None]
+                return shared
+        return heard
 
     def _settle(self, heard: list[Pulse | None]) -> None:
         """Goes on from how the prompts are counted."""
@@ -93,35 +91,26 @@ class Timekeeper:
     def prompt_frames(self, model: Model) -> Frames:
         """Returns the frames of the prompts, counted as the model finds them likeliest.
 
-        A tracker knows no bars, may take off-beats for beats, and in a few bars mistakes the
-        tempo. A model that has learned what falls on which beat hears it: the count under which
-        it predicts the prompt best is taken, and gone on with.
+        A tracker knows no bars. A model that has learned what falls on which beat of a bar hears
+        it: the count under which it predicts the prompt best is taken, and gone on with.
 
         Args:
             model: Predicts classes; of others the count is left as it was tracked.
         """
         told: Any = self._representation
         padded = np.pad(self._prompts, ((0, 0), (self._before, 0)))
-        tracked = self._counts([heard[0] for heard in self._heard])
-        first: Frames = told.encode(padded, {"beat": tracked})
+        first: Frames = told.encode(padded, {"beat": self._counts(self._heard)})
         batch = len(first)
-        open_questions = any(heard != [None] for heard in self._heard) and not self._counted
-        if not open_questions or model.spec.levels is None or first.shape[1] <= model.block:
+        unsure = any(self._heard) and not self._counted
+        if not unsure or model.spec.levels is None or first.shape[1] <= model.block:
             return first
-        frames: list[Frames] = []
-        counted: list[Pulse | None] = []
-        surprise: list[NDArray[np.float64]] = []
-        for number in range(max(len(heard) for heard in self._heard)):
-            tempo = [heard[number % len(heard)] for heard in self._heard]
-            shifted = [p and replace(p, begun=p.begun + s) for s in SHIFTS for p in tempo]
-            known = self._representation.given({"beat": self._counts(shifted)})
-            told_so = np.where(known == FREE, np.tile(first, (len(SHIFTS), 1, 1)), known)
-            counted += shifted
-            frames += list(told_so)
-            surprise += list(_surprise(model, told_so).reshape(len(SHIFTS), batch))
-        best = np.stack(surprise).argmin(axis=0) * batch + np.arange(batch)
+        counted = [p and replace(p, begun=p.begun + beats) for beats in SHIFTS for p in self._heard]
+        known = self._representation.given({"beat": self._counts(counted)})
+        frames = np.where(known == FREE, np.tile(first, (len(SHIFTS), 1, 1)), known)
+        surprise = _surprise(model, frames).reshape(len(SHIFTS), batch)
+        best = surprise.argmin(axis=0) * batch + np.arange(batch)
         self._settle([counted[index] for index in best])
-        return np.stack([frames[index] for index in best])
+        return np.asarray(frames[best])
 
     def given(self, at: NDArray[np.float64]) -> Frames | None:
         """Returns what is known of frames beforehand, or ``None`` for nothing.
