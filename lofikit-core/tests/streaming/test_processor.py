@@ -73,7 +73,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
         "import numpy as np\n"
         "frames = np.empty((1, 1, 1), np.float32)\n"
         "logits = np.float32([0, 9])\n"
-        "draw_frames(this_processor(), logits, frames, 2, 0.0, 1.0, stream_keys(0, 1), 0)\n"
+        "draw_frames(this_processor(), logits, frames, 2, np.zeros(1), 1.0, stream_keys(0, 1), 0)\n"
         "print(frames)"
     )
 
