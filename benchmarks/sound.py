@@ -89,12 +89,13 @@ def show(folder: Path, rows: list[str], seeds: list[int], minutes: float) -> Non
     table = Table(title=f"bits a sample after {minutes:g} minutes of training on one thread")
     for column in ("model", "bits", "spread over clips", "spread over seeds", "steps"):
         table.add_column(column, justify="left" if column == "model" else "right")
+    places = {row: [place(folder, row, seed) for seed in seeds] for row in rows}
+    library = Library(folder / "library")
+    opened = [(Run.open(run), library) for runs in places.values() for run in runs]
+    scored = {one.name: one.held_out for one in score(opened)}
     found = []
-    for row in rows:
-        runs = [place(folder, row, seed) for seed in seeds]
-        opened = [(Run.open(run), Library(folder / "library")) for run in runs]
-        names = {str(run) for run in runs}  # the untrained baseline is scored beside them
-        scores = [one.held_out for one in score(opened) if one.name in names]
+    for row, runs in places.items():
+        scores = [scored[str(run)] for run in runs]
         means = [held.mean for held in scores]
         lines = (runs[0] / "metrics.jsonl").read_text().splitlines()
         between = statistics.stdev(means) if len(means) > 1 else 0.0
