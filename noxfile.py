@@ -43,7 +43,7 @@ def install(session: nox.Session, *plugins: str) -> None:
 
 def pytest(session: nox.Session, *paths: str) -> None:
     """Runs the tests at some paths, with what stands after ``--``."""
-    # The same examples each time: new ones are looked for where somebody can look at what they find.
+    # The same examples each time; new ones are looked for where somebody sees what they find.
     same = ["--hypothesis-profile", "ci"]
     words = ["-n", "2", "--dist", "loadfile", *same, *paths, *session.posargs]
     session.run("pytest", "-q", *words, env=ENVIRONMENT)
