@@ -41,14 +41,30 @@ def fitted(
     """
     seconds = minutes * 60 * (1 - OVERHEAD)
     planned = [p.epochs * n * each for p, n, each in zip(phases, steps, step_seconds, strict=True)]
+    shares = _shares(seconds, planned, [each + epoch_seconds for each in step_seconds])
     found = []
-    for phase, cost, each in zip(phases, planned, step_seconds, strict=True):
-        share = seconds * cost / sum(planned)
+    for phase, share, each in zip(phases, shares, step_seconds, strict=True):
         # No more than a quarter of the time is spent on measuring.
         epochs = max(1, min(phase.epochs, int(share / (4 * epoch_seconds + each))))
         count = max(1, int((share - epochs * epoch_seconds) / (epochs * each)))
         found.append(phase.model_copy(update={"epochs": epochs, "steps": count}))
     return tuple(found)
+
+
+def _shares(seconds: float, planned: Sequence[float], least: Sequence[float]) -> list[float]:
+    """Returns the time of each phase, in proportion to its cost, but never less than its least.
+
+    What a small phase needs beyond its share is taken from the others.
+    """
+    short: set[int] = set()
+    while True:
+        rest = max(0.0, seconds - sum(least[i] for i in short))
+        cost = sum(p for i, p in enumerate(planned) if i not in short)
+        shares = [least[i] if i in short else rest * p / cost for i, p in enumerate(planned)]
+        more = {i for i, share in enumerate(shares) if share < least[i]}
+        if not more:
+            return shares
+        short |= more
 
 
 def time_steps(

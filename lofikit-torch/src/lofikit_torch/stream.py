@@ -208,10 +208,12 @@ def draw(logits: Tensor, temperatures: Tensor | None, top_p: float, uniform: Ten
         return logits.argmax(dim=-1)
     weights = torch.softmax(logits / temperatures[..., None], dim=-1)
     if top_p < 1:
-        ranked = weights.sort(dim=-1, descending=True).values
-        before = ranked.cumsum(dim=-1) - ranked
-        least = ranked.masked_fill(before >= top_p, 1).amin(dim=-1, keepdim=True)
-        weights = weights.masked_fill(weights < least, 0)
+        # Ranked by logits, which may differ where probabilities are the same number.
+        ranked, order = logits.sort(dim=-1, descending=True)
+        chances = weights.gather(-1, order)
+        before = chances.cumsum(dim=-1) - chances
+        least = ranked.masked_fill(before >= top_p, torch.inf).amin(dim=-1, keepdim=True)
+        weights = weights.masked_fill(logits < least, 0)
     reached = weights.cumsum(dim=-1)
     # The total is below 1 by rounding or by the nucleus; the last class of a weight ends it.
     wanted = uniform[..., None] * reached[..., -1:]
