@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -133,6 +133,7 @@ def clicks(times: NDArray[np.float64], seconds: float) -> Samples:
 
 
 @settings(max_examples=8, deadline=None)
+@example(0.487630714774351)
 @given(st.floats(0.35, 1.9))
 def test_a_metronome_has_a_beat_at_any_tempo(period: float) -> None:
     found = measure(clicks(np.arange(0, 24, period), 24.0), RATE)

@@ -11,6 +11,8 @@ SHORTEST, LONGEST = 0.3, 2.0
 """Beat periods that are looked for, in seconds: 200 to 30 beats a minute."""
 WINDOW = 8.0
 """Stretches that must agree in their tempo, in seconds."""
+ABOUT = 0.9
+"""Share of the strongest period's autocorrelation that another one must have to be as strong."""
 TOLERANCE = 0.04
 """How far apart two beat periods may be and still be called the same, as a share."""
 
@@ -66,9 +68,9 @@ def tempo_steadiness(onsets: Array, frame_rate: float) -> float:
     if len(onsets) < 2 * size:
         return float("nan")
     first = round(SHORTEST * frame_rate)
-    period = first + int(_periodicity(onsets, frame_rate).argmax())
+    period = first + _period(_periodicity(onsets, frame_rate))
     agreeing = [
-        _same(first + int(found.argmax()), period) and found.max() > 0
+        _same(first + _period(found), period) and found.max() > 0
         for start in range(0, len(onsets) - size + 1, hop)
         for found in [_periodicity(onsets[start : start + size], frame_rate)]
     ]
@@ -79,6 +81,18 @@ def _periodicity(onsets: Array, frame_rate: float) -> Array:
     """Returns the autocorrelation at periods from :data:`SHORTEST` to :data:`LONGEST`."""
     lags = autocorrelation(onsets, round(LONGEST * frame_rate) + 1)
     return lags[round(SHORTEST * frame_rate) :]
+
+
+def _period(strengths: Array) -> int:
+    """Returns the place of the shortest period that is about as strong as the strongest.
+
+    What comes again after a beat does so after two and three of them, and chance says which of
+    these is the strongest.
+    """
+    place = int((strengths >= ABOUT * strengths.max()).argmax())
+    while place + 1 < len(strengths) and strengths[place + 1] > strengths[place]:
+        place += 1
+    return place
 
 
 def _same(one: int, other: int) -> bool:
