@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lofikit.spectrum import Samples, spectrum
+from lofikit.spectrum import FAINTEST, RANGE, Samples, spectrum, window_size
 
 Array = NDArray[np.float64]
 
@@ -31,7 +32,10 @@ def onset_strength(levels: NDArray[np.float32], frame_rate: float) -> Array:
         Shape (n,), ``n`` being less than ``time`` by the frames of the first 40 ms.
     """
     lag = _lag(frame_rate)
-    rises = np.maximum(levels[lag:] - levels[:-lag], 0.0)
+    now = levels[lag:]
+    # What was silence, or nearly, had a level: 80 dB below the loudest band that there is now.
+    before = np.maximum(levels[:-lag], now.max(axis=1, keepdims=True) - RANGE)
+    rises = np.maximum(now - before, 0.0)
     return np.asarray(rises.mean(axis=1), dtype=np.float64)
 
 
@@ -39,30 +43,34 @@ def _lag(frame_rate: float) -> int:
     return max(1, round(RISE * frame_rate))
 
 
-def onset_curves(samples: Samples, rate: int, bands: int = 1) -> Samples:
+def onset_curves(samples: Samples, rate: int, bands: int = 1, hop: int | None = None) -> Samples:
     """Returns the onset strength at each sample, in dB.
 
-    What lies before the first sample is taken to be like what follows it.
+    It depends on the samples of some 70 ms before and 30 ms after. What lies before the first
+    sample and after the last is taken to be like what is nearest.
 
     Args:
         samples: Shape (batch, n).
         rate: Sample rate in Hz.
         bands: Bands that are told apart, of about the same width on the mel scale, the lowest
             first.
+        hop: A shift of the samples by so many shifts the strengths by as many, and changes none;
+            ``None`` where that does not matter.
 
     Returns:
         float32, shape (bands, batch, n).
     """
     batch, length = samples.shape
     curves = np.zeros((bands, batch, length), np.float32)
+    usual = window_size(rate) // 4
+    part_of_hop = Fraction(hop, -(-hop // usual)) if hop else usual
     for row, line in enumerate(samples):
-        seen = spectrum(line, rate)
-        levels = seen.levels()
+        seen = spectrum(line, rate, part_of_hop)
+        levels = seen.levels(FAINTEST)
         lag = _lag(seen.frame_rate)
         if len(levels) <= lag:
             continue
-        size = 2 * (len(seen.frequencies) - 1)
-        centres = np.arange(lag, len(levels)) * (rate / seen.frame_rate) + size / 2
+        centres = seen.centres[lag:]
         for band, part in enumerate(np.array_split(levels, bands, axis=1)):
             strength = onset_strength(part, seen.frame_rate)
             curves[band, row] = np.interp(np.arange(length), centres, strength)

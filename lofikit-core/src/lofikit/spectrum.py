@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 
 import numpy as np
@@ -19,7 +20,6 @@ LOWEST = 50.0
 """Lower edge of the lowest band in Hz."""
 RANGE = 80.0
 """Power is not told apart further than this below the loudest value of the samples, in dB."""
-
 FAINTEST = 1e-10
 """Power that is not told apart from none, whatever else there is."""
 
@@ -32,36 +32,58 @@ class Spectrum:
         power: Power of each bin, shape (time, bins).
         frequencies: Of the bins in Hz.
         frame_rate: Frames a second.
+        centres: Of the windows in samples, shape (time,).
     """
 
     power: NDArray[np.float32]
     frequencies: Array
     frame_rate: float
+    centres: NDArray[np.int64]
 
-    def levels(self) -> NDArray[np.float32]:
-        """Returns the levels of mel bands in dB, shape (time, :data:`BANDS`)."""
+    def levels(self, floor: float | None = None) -> NDArray[np.float32]:
+        """Returns the levels of mel bands in dB, shape (time, :data:`BANDS`).
+
+        Args:
+            floor: Power that fainter power is not told apart from; ``None`` for :data:`RANGE`
+                below the loudest, which may lie far from where a level is asked for.
+        """
         rate = round(2 * self.frequencies[-1])
         bands = self.power @ mel_filters(rate, 2 * (len(self.frequencies) - 1)).T
-        floor = np.float32(max(float(bands.max(initial=0.0)) * 10 ** (-RANGE / 10), FAINTEST))
-        return np.asarray(10 * np.log10(np.maximum(bands, floor)), dtype=np.float32)
+        if floor is None:
+            floor = max(float(bands.max(initial=0.0)) * 10 ** (-RANGE / 10), FAINTEST)
+        return np.asarray(10 * np.log10(np.maximum(bands, np.float32(floor))), dtype=np.float32)
 
 
-def spectrum(samples: Samples, rate: int) -> Spectrum:
-    """Returns the power spectrum of mono samples (n,), by Hann windows that overlap by 3/4.
+def window_size(rate: int) -> int:
+    """Returns the samples of a window."""
+    return int(2 ** round(np.log2(WINDOW_SECONDS * rate)))
+
+
+def spectrum(samples: Samples, rate: int, hop: Fraction | int | None = None) -> Spectrum:
+    """Returns the power spectrum of mono samples (n,), by Hann windows.
 
     Samples shorter than a window are one frame, zeros being added.
+
+    Args:
+        samples: Shape (n,).
+        rate: In Hz.
+        hop: Samples from a window to the next; a fraction is rounded down at each window. ``None``
+            lets windows overlap by 3/4.
     """
-    size = 2 ** round(np.log2(WINDOW_SECONDS * rate))
-    hop = size // 4
+    size = window_size(rate)
+    hop = Fraction(size // 4 if hop is None else hop)
     padded = np.pad(samples, (0, max(0, size - len(samples)))).astype(np.float32, copy=False)
     window = np.hanning(size + 1)[:-1].astype(np.float32)
     window /= np.sqrt(np.square(window).sum())
-    framed = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
+    count = 1 + (len(padded) - size) * hop.denominator // hop.numerator
+    starts = np.arange(count) * hop.numerator // hop.denominator
+    framed = np.lib.stride_tricks.sliding_window_view(padded, size)[starts]
     from scipy.fft import rfft  # keeps single precision
 
     bins = rfft(framed * window)
     power = np.square(bins.real) + np.square(bins.imag)
-    return Spectrum(power, np.arange(power.shape[1]) * rate / size, rate / hop)
+    frequencies = np.arange(power.shape[1]) * rate / size
+    return Spectrum(power, frequencies, rate / float(hop), starts + size // 2)
 
 
 @cache

@@ -226,7 +226,7 @@ class Codes(Representation):
             return frames
         known = {"beat": np.full(samples.shape, np.nan, np.float32), **(signals or {})}
         if self.config.onsets:
-            curves = onset_curves(samples, self.sample_rate, self.config.onsets)
+            curves = onset_curves(samples, self.sample_rate, self.config.onsets, self._hop)
             known |= zip(self.signals[-len(curves) :], curves, strict=True)
         told = self.given(known)[:, : frames.shape[1], : len(self.signals)]
         return np.concatenate([told, frames], axis=2)

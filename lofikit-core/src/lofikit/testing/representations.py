@@ -157,22 +157,27 @@ def check_lengths(representation: Representation) -> None:
 def check_grid(representation: Representation) -> None:
     """Checks that frame ``t`` is made of the samples from ``t * hop`` on and of nothing else.
 
-    Signals are left out: they tell of the frame to come, which the end of a stretch knows less of.
+    Signals tell of the frame to come: they may look ahead, by at most another window.
     """
     window, hop = representation.window, representation.spec.hop
     told = representation.spec.signals
     for samples in _inputs(representation):
-        whole = representation.encode(samples)[:, :, told:]
+        whole = representation.encode(samples)
         for first, count in ((0, 1), (1, 1), (2, 3), (whole.shape[1] - 2, 2)):
             start = first * hop
-            part = representation.encode(
-                samples[:, start : start + representation.samples_for(count)]
-            )[:, :, told:]
+            stop = start + representation.samples_for(count)
+            wanted = whole[:, first : first + count]
             _check_same(
-                part,
-                whole[:, first : first + count],
+                representation.encode(samples[:, start:stop])[:, :, told:],
+                wanted[:, :, told:],
                 f"the {count} frames from {first} on differ when their {window} samples each "
                 f"are encoded by themselves",
+            )
+            _check_same(
+                representation.encode(samples[:, start : stop + window])[:, :count, :told],
+                wanted[:, :, :told],
+                f"the signals of the {count} frames from {first} on differ when their {window} "
+                f"samples each and as many that follow are encoded by themselves",
             )
 
 
