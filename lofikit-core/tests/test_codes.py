@@ -16,8 +16,9 @@ from lofikit.library import Library
 from lofikit.models.linear import Linear, LinearConfig
 from lofikit.options import build
 from lofikit.representations.base import Frames, Representation, Samples
+from lofikit.representations.code_decoder import delayed
 from lofikit.representations.codebooks import fit_books, principal_components
-from lofikit.representations.codes import Codes, CodesConfig, delayed
+from lofikit.representations.codes import Codes, CodesConfig
 from lofikit.representations.overlap import hann, windows
 from lofikit.representations.phase import PhaseFinder
 from lofikit.representations.quantisation import Quantiser
