@@ -152,11 +152,14 @@ def test_forgetting_is_of_single_predictors() -> None:
         build(LinearConfig, {"adaptive": "mix", "window": 90})
 
 
-def test_the_level_of_the_prompt_is_held() -> None:
-    """Drawn at temperature 1 by stable filters, a take neither blows up nor dies away."""
+@EACH
+@pytest.mark.parametrize("order", [8, 32])
+def test_the_level_of_the_prompt_is_held(method: Any, order: int) -> None:
+    """Drawn at temperature 1, a take neither blows up nor dies away."""
     signal, _ = resonances(4000, seed=2)
     ids = MULAW.encode(signal[None].astype(np.float32))
-    model = Linear(build(LinearConfig, {"order": 8, "adaptive": "levinson"}), MULAW.spec, seed=0)
+    options = {"order": order, "adaptive": method}
+    model = Linear(build(LinearConfig, options), MULAW.spec, seed=0)
     values = MULAW.decoder().push(np.arange(256, dtype=np.int32)[None, :, None])[0]
     stream = model.stream(3, Sampling(), 0)
     stream.prime(np.repeat(ids, 3, axis=0))

@@ -23,13 +23,15 @@ RECURSION_EVERY = 8
 PRIOR = 8.0
 """Values' worth of what training has seen that adaptive predictors start from."""
 
-CLOCK, PEAK, CENTRE, RECENT, POWER, GIVEN, ENERGY, ERRORS = 0, 1, 2, 3, 4, 5, 6, 7
+CLOCK, PEAK, CENTRE, RECENT, POWER, GIVEN, ENERGY, WRONG, DAMPING, ERRORS = range(10)
 """Offsets in a series' state: how many values came, the largest absolute value that may be
 predicted, the prediction of the next value, its likely absolute error, the running power, how
-many values were given and not generated and their energy, and the last `MEMORY` absolute errors,
-the latest first."""
+many values were given and not generated, their energy, the sum of the logarithms of their likely
+errors, what keeps the filter stable where it hears itself (0 before that is known), and the last
+`MEMORY` absolute errors, the latest first."""
 HISTORY = ERRORS + MEMORY
-"""Offset of the last values, the latest first: one more than the longest order."""
+"""Offset of the last values, the latest first: one more than the longest order, and after them
+twice that order of work space."""
 
 PREDICTOR = np.dtype(
     [
@@ -109,7 +111,7 @@ class Bank:
     def __init__(self, chosen: Sequence[Design]) -> None:
         self.longest = max(design.order for design in chosen)
         self.predictors = np.zeros(len(chosen), PREDICTOR)
-        at = HISTORY + self.longest + 1
+        at = HISTORY + 3 * self.longest + 1
         for row, design in zip(self.predictors, chosen, strict=True):
             order = design.order
             row["method"], row["order"] = design.method, order

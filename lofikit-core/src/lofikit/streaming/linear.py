@@ -93,10 +93,12 @@ def follow(
         state = states[row]
         for now in range(values.shape[1]):
             if generating and levels > 0:
-                nearer, narrower = held(state) if temperature > 0.0 else (1.0, 1.0)
+                centre, narrower = state[CENTRE], 1.0
+                if temperature > 0.0:
+                    centre, narrower = held(predictors, state, longest)
                 expand(
                     processor, edges, scales, weights, floor, arena, width,
-                    nearer * state[CENTRE], narrower * state[RECENT],
+                    centre, narrower * state[RECENT],
                 )  # fmt: skip
                 draw = uniform(keys[row], drawn + now)
                 ids[row, now] = draw_class(processor, arena, 0, levels, temperature, top_p, draw)

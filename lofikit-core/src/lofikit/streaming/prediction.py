@@ -33,6 +33,7 @@ import numpy as np
 from lofikit.streaming.bank import (
     CENTRE,
     CLOCK,
+    DAMPING,
     ENERGY,
     ERRORS,
     GIVEN,
@@ -42,13 +43,19 @@ from lofikit.streaming.bank import (
     PEAK,
     POWER,
     RECENT,
+    RECURSION_EVERY,
     REGULARISE_EVERY,
     RLS,
+    WRONG,
 )
 from lofikit.streaming.processor import inlined
 
 REFLECTION = 0.99999
 """Largest absolute reflection coefficient of Levinson's recursion."""
+STABLE = 0.999
+"""Largest absolute reflection coefficient of a filter that is taken to be stable."""
+DAMPINGS = (1.0, 0.998, 0.995, 0.99, 0.98, 0.96, 0.92, 0.85, 0.7, 0.5)
+"""What a filter's poles are drawn towards the origin by, the first that makes it stable."""
 WHITE = 1e-9
 """White noise that Levinson's recursion adds, relative to the power of the signal."""
 BELIEF = 0.97
@@ -63,6 +70,9 @@ HOLD_TIME = 2048.0
 """Values that the running power is the mean of."""
 HOLD_ERROR, HOLD_CENTRE = 1.0, 0.02
 """Exponents of the excess of the level that lower the likely error and the prediction."""
+HOLD_USUAL = 0.15
+"""Exponent by which the likely error is drawn towards what it was on average when values were
+given: by itself it would be a random walk."""
 LOUDER, QUIETER = 0.5, 2.0
 """Most that the likely error is raised and lowered by to hold the level, as exponents."""
 
@@ -93,22 +103,84 @@ def predict(predictors: Any, state: Any) -> None:
 
 
 @inlined
-def held(state: Any) -> tuple[float, float]:
-    """What holds the level of a series that hears itself: factors of its next value.
+def held(predictors: Any, state: Any, longest: int) -> tuple[float, float]:
+    """The prediction of a series that hears itself, and a factor of its likely error.
 
     A series drawn from its own predictions wanders: louder errors make wider distributions, and
     these louder errors. So its power over the last `HOLD_TIME` values is brought back to that of
     the values it was given, by narrower or wider distributions and, if too loud, by predictions
-    a little smaller, as if the filter's bandwidths were expanded.
+    a little smaller, as if the filter's bandwidths were expanded. The filters of RLS need not be
+    stable, and one that is not swells whatever is drawn: theirs are made so first.
+
+    Args:
+        predictors: Rows of `PREDICTOR`.
+        state: The state of one series.
+        longest: The longest order.
 
     Returns:
-        Factors of the prediction and of the likely error; 1 and 1 before anything was given.
+        The prediction, and the factor: 1 before anything was given.
     """
+    centre = state[CENTRE]
+    for index in range(len(predictors)):
+        if predictors[index].method == RLS:
+            centre = _steadied(predictors, state, longest)
+            break
     if state[ENERGY] <= 0.0 or state[POWER] <= 0.0:
-        return 1.0, 1.0
+        return centre, 1.0
     louder = 0.5 * math.log(state[POWER] * state[GIVEN] / state[ENERGY])
-    centre = math.exp(-HOLD_CENTRE * min(max(louder, 0.0), 3.0))
-    return centre, math.exp(-min(max(HOLD_ERROR * louder, -LOUDER), QUIETER))
+    centre *= math.exp(-HOLD_CENTRE * min(max(louder, 0.0), 3.0))
+    usual = state[WRONG] / state[GIVEN] - math.log(state[RECENT] + SMALLEST_ERROR)
+    narrower = min(max(HOLD_ERROR * louder, -LOUDER), QUIETER)
+    return centre, math.exp(HOLD_USUAL * usual - narrower)
+
+
+@inlined
+def _steadied(predictors: Any, state: Any, longest: int) -> float:
+    """The prediction by a stable filter: that of all predictors together, damped if need be."""
+    together = state[HISTORY + longest + 1 : HISTORY + 2 * longest + 1]
+    look = state[DAMPING] == 0.0 or int(state[CLOCK]) % RECURSION_EVERY == 0
+    if look or state[DAMPING] < 1.0:
+        together[:] = 0.0
+        for index in range(len(predictors)):
+            one = predictors[index]
+            for lag in range(one.order):
+                together[lag] += state[one.share] * state[one.coefficients + lag]
+    if look:
+        for damping in DAMPINGS:
+            state[DAMPING] = damping
+            if _is_stable(state, longest, damping):
+                break
+    if state[DAMPING] == 1.0:
+        return float(state[CENTRE])
+    total, factor = 0.0, 1.0
+    for lag in range(longest):
+        factor *= state[DAMPING]
+        total += factor * together[lag] * state[HISTORY + lag]
+    return float(min(max(total, -state[PEAK]), state[PEAK]))
+
+
+@inlined
+def _is_stable(state: Any, longest: int, damping: float) -> bool:
+    """Whether a filter is minimum phase: the step-down recursion (Markel and Gray 1976)."""
+    together = state[HISTORY + longest + 1 : HISTORY + 2 * longest + 1]
+    lower = state[HISTORY + 2 * longest + 1 : HISTORY + 3 * longest + 1]
+    factor = 1.0
+    for lag in range(longest):
+        factor *= damping
+        lower[lag] = factor * together[lag]
+    for order in range(longest, 0, -1):
+        reflection = lower[order - 1]
+        if not abs(reflection) < STABLE:
+            return False
+        scale = 1.0 / (1.0 - reflection * reflection)
+        for first in range(order // 2):
+            last = order - 2 - first
+            if first > last:
+                break
+            one, other = lower[first], lower[last]
+            lower[first] = (one + reflection * other) * scale
+            lower[last] = (other + reflection * one) * scale
+    return True
 
 
 @inlined
@@ -129,6 +201,7 @@ def observe(
     if not generated:
         state[GIVEN] += 1.0
         state[ENERGY] += value * value
+        state[WRONG] += math.log(state[RECENT] + SMALLEST_ERROR)
     clock = int(state[CLOCK])
     for lag in range(MEMORY - 1, 0, -1):
         state[ERRORS + lag] = state[ERRORS + lag - 1]

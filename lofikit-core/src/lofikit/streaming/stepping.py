@@ -289,9 +289,10 @@ def run(
                     centre, unit = 0.0, 1.0
                     if guided:
                         bank = banks[row]
-                        nearer, narrower = held(bank) if temperatures[0] > 0.0 else (1.0, 1.0)
-                        centre = nearer * bank[CENTRE]
-                        unit = narrower * max(bank[RUNNING_ERROR], SMALLEST_GUIDE)
+                        centre, unit = bank[CENTRE], max(bank[RUNNING_ERROR], SMALLEST_GUIDE)
+                        if temperatures[0] > 0.0:
+                            centre, narrower = held(predictors, bank, longest)
+                            unit *= narrower
                     _logits(processor, state, at, size, mixtures, edges, logits, centre, unit)
                     draw_frame(
                         processor, logits, 0, frame, given[row, now],
