@@ -43,7 +43,7 @@ WAVES = {
     "LRU, logistics": [
         *("--recipe", "small/lru", "--model", "torch/lru", "--model.head", "logistics"),
     ],
-    "LRU on Levinson": ["--recipe", "small/hybrid", "--model", "torch/lru"],
+    "LRU on the mix": ["--recipe", "small/hybrid", "--model", "torch/lru"],
 }
 TRAINED_BY_ITSELF = "adaptive"
 

@@ -170,6 +170,14 @@ def test_unknown_optimiser_is_refused(model: KerasTCN) -> None:
     assert "adam, adamw, sgd, rmsprop" in caught.value.hint
 
 
+def test_a_state_cannot_be_carried_in_training_but_a_model_that_did_plays() -> None:
+    case = ModelCase("keras/lru", {"width": 6, "blocks": 1, "window": 8, "carry": 2}, CLASSES)
+    model = case.build()
+    assert model.forward(case.frames(1, 8)).shape == (1, 8, 1, 256)
+    with pytest.raises(OptionError, match=r"carry 2 is not among .* in training"):
+        model.check_settings(case.settings(model))
+
+
 def test_gpu_that_is_not_there_is_refused() -> None:
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("there is a GPU")

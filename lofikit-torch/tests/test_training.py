@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from lofikit.errors import OptionError
+from lofikit.library import Library
 from lofikit.models.base import State
+from lofikit.plan import TrainingConfig
+from lofikit.run import ComponentConfig, Run, RunConfig, read_arrays
 from lofikit.testing.cases import CLASSES, REAL, ModelCase
+from lofikit.testing.models import check_resuming
+from lofikit.training import Session, prepare, train
 
 Small = Callable[..., ModelCase]
 
@@ -152,3 +160,89 @@ def test_a_weight_that_nothing_depends_on_stays(small: Small) -> None:
     np.testing.assert_array_equal(
         state["weights/tcn.0.match.weight"], new["weights/tcn.0.match.weight"]
     )
+
+
+CARRYING = ("torch/lstm", "torch/gru", "torch/lru", "torch/samplernn")
+
+
+@pytest.mark.parametrize("name", CARRYING)
+def test_a_state_that_is_carried_makes_one_of_many_chunks(small: Small, name: str) -> None:
+    """Without learning, chunks in a row are predicted as the whole of them is."""
+    case = small(name, CLASSES, carry=3)
+    model, whole = case.build(), case.build(window=48)
+    frames = case.frames(5, whole.chunk)
+    rows = [frames[:, first : first + model.chunk] for first in (0, 16, 32)]
+    plan = {"learning_rate": 0.0, "optimiser": "sgd"}
+
+    def losses(carried: bool) -> list[float]:
+        settings = [case.settings(model, **plan, carried=carried and turn > 0) for turn in range(3)]
+        return [float(model.train_step(r, s)) for r, s in zip(rows, settings, strict=True)]
+
+    wanted = whole.loss(frames, case.settings(whole))
+    assert np.mean(losses(carried=True)) == pytest.approx(wanted, abs=5e-6)
+    assert abs(np.mean(losses(carried=False)) - wanted) > 2e-5
+
+
+@pytest.mark.parametrize("name", CARRYING)
+def test_what_is_carried_is_kept_in_the_state(small: Small, name: str) -> None:
+    check_resuming(small(name, CLASSES, carry=4, micro_batch=3))
+
+
+def test_a_carried_training_that_is_stopped_resumes_to_the_same_bits(
+    tmp_path: Path, music: Path
+) -> None:
+    def session(name: str) -> Session:
+        options = {"units": 6, "layers": 1, "window": 40, "carry": 3, "device": "cpu"}
+        plan = {"phases": [{"epochs": 2, "steps": 7, "batch_size": 3}], "audition": 0.0}
+        config = RunConfig(
+            library=str(music),
+            representation=ComponentConfig(name="core/mulaw"),
+            model=ComponentConfig(name="torch/gru", options=options),
+            training=TrainingConfig.model_validate(plan),
+        )
+        return prepare(Run.create(tmp_path / name, config), Library(music))
+
+    whole, parts = session("whole"), session("parts")
+    model = whole.model
+    followed = []
+    step = model.train_step
+
+    def watched(frames: Any, settings: Any) -> Any:
+        followed.append((frames.copy(), settings.carried))
+        return step(frames, settings)
+
+    model.train_step = watched  # type: ignore[method-assign]
+    train(whole)
+    assert [carried for _, carried in followed] == 2 * (2 * [False, True, True] + [False])
+    for (before, _), (after, carried) in pairwise(followed):
+        # A chunk's inputs begin where those of the one before ended, if it goes on from it.
+        assert np.array_equal(before[:, -1], after[:, 0]) == carried
+    for stop in (2, 9):
+        _stop_before(parts, stop)
+        assert train(parts).step == stop
+        parts = prepare(Run.open(tmp_path / "parts"), Library(music))
+    train(parts)
+    for name in ("last", "best"):
+        arrays, _ = read_arrays(tmp_path / "whole" / f"{name}.safetensors")
+        others, _ = read_arrays(tmp_path / "parts" / f"{name}.safetensors")
+        assert arrays.keys() == others.keys()
+        for key, value in arrays.items():
+            np.testing.assert_array_equal(others[key], value, err_msg=key)
+
+
+def _stop_before(session: Session, step: int) -> None:
+    """Presses Ctrl-C in the middle of the step before ``step``."""
+    examples = session.examples
+
+    def interrupt(batch: int, seed: int, at: int, turn: int = 0) -> Any:
+        if at == step - 1:
+            signal.raise_signal(signal.SIGINT)
+        return examples(batch, seed, at, turn)
+
+    session.examples = interrupt  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("other", [{"targets": "last"}, {"predictor": "mix", "head": "logistics"}])
+def test_what_cannot_be_carried_is_refused(small: Small, other: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="carry 3 cannot be had with"):
+        small("torch/lru", CLASSES, carry=3, **other).build()

@@ -34,7 +34,12 @@ class Phase(Options):
     clip_norm: float = option(1.0, "Norm that gradients are clipped to; 0 for none.", ge=0.0)
 
     def settings(
-        self, default_loss: LossName, seed: int, progress: float, step_seed: int
+        self,
+        default_loss: LossName,
+        seed: int,
+        progress: float,
+        step_seed: int,
+        carried: bool = False,
     ) -> StepSettings:
         """Returns how a step is done.
 
@@ -43,6 +48,7 @@ class Phase(Options):
             seed: The training's seed.
             progress: Share of the phase that is done, 0 to 1.
             step_seed: Number of the step since training began.
+            carried: Whether the examples go on from those of the step before.
         """
         rate = self.learning_rate
         if self.decay == "cosine":
@@ -55,6 +61,7 @@ class Phase(Options):
             weight_decay=self.weight_decay,
             clip_norm=self.clip_norm,
             seed=(seed * 1_000_003 + step_seed) & 0x7FFF_FFFF,
+            carried=carried,
         )
 
 

@@ -105,12 +105,30 @@ class Session:
     validation: Frames | None
     progress: Progress = field(default_factory=Progress)
     notes: list[str] = field(default_factory=list)
+    _drawn: tuple[tuple[int, int, int], Frames] | None = None
 
     def steps_of(self, phase: Phase) -> int:
         """Returns the steps of an epoch: the phase's, or one reading of the training clips."""
         if phase.steps is not None:
             return phase.steps
-        return max(1, math.ceil(self.chunks.samples / (phase.batch_size * self.chunks.span)))
+        read = phase.batch_size * self.chunks.span / self.model.carry
+        return max(1, math.ceil(self.chunks.samples / read))
+
+    def examples(self, batch: int, seed: int, step: int, turn: int = 0) -> Frames:
+        """Returns the frames of a step (batch, the model's chunk, size).
+
+        Args:
+            batch: Examples of a step.
+            seed: The training's seed.
+            step: The number of the step since training began.
+            turn: Which of the examples that follow one another these are, below the model's
+                ``carry``; all of them are drawn at the first.
+        """
+        key = (batch, seed, step - turn)
+        if self._drawn is None or self._drawn[0] != key:
+            self._drawn = key, self.chunks.draw(batch, seed, step - turn)
+        first = turn * (self.model.chunk - self.model.block)
+        return self._drawn[1][:, first : first + self.model.chunk]
 
     def phase_progress(self, phase: Phase) -> float:
         """Returns the share of a phase that is done, 0 to 1."""
@@ -153,7 +171,7 @@ def prepare(
         store,
         parts.training,
         representation,
-        model.chunk,
+        model.carry * (model.chunk - model.block) + model.block,
         level,
         silence,
         data.varispeed,
@@ -193,7 +211,7 @@ def _keep_to_time(session: Session, minutes: float) -> None:
     run, model, training = session.run, session.model, session.run.config.training
     before = model.state()
     timed = [
-        time_steps(model, p, model.default_loss, lambda n, step: session.chunks.draw(n, 0, step))
+        time_steps(model, p, model.default_loss, lambda n, step: session.examples(n, 0, step))
         for p in training.phases
     ]
     epoch_seconds = 0.0
@@ -273,9 +291,10 @@ def _epoch(
         if interrupted.is_set():
             _settle(session, waiting, show)
             return False
-        frames = session.chunks.draw(phase.batch_size, seed, progress.step)
+        turn = progress.epoch_step % model.carry
+        frames = session.examples(phase.batch_size, seed, progress.step, turn)
         settings = phase.settings(
-            model.default_loss, seed, session.phase_progress(phase), progress.step
+            model.default_loss, seed, session.phase_progress(phase), progress.step, turn > 0
         )
         waiting.append(model.train_step(frames, settings))
         progress.epoch_step += 1

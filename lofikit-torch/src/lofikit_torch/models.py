@@ -16,6 +16,7 @@ from lofikit.models.layers import initial_weights, network
 from lofikit.models.network import NetworkModel
 from lofikit.representations.base import Frames, FrameSpec
 from lofikit.streaming import engine
+from lofikit_torch.bodies.base import Memory
 from lofikit_torch.device import check_precision, find_device, working
 from lofikit_torch.guides import guides_for
 from lofikit_torch.networks import FrameNetwork, core_layout
@@ -47,6 +48,7 @@ class TorchModel(NetworkModel):
         self._weights: Mapping[str, Tensor] = self._network.weights()
         self._optimiser: Optimiser | None = None
         self._optimiser_name = ""
+        self._carried: list[Memory] = []  # of each part of a batch, where the last step ended
         _fill(self._weights, initial_weights(config, spec, seed), "")
         self._network.to(self.device)
         self._told_why = False
@@ -87,14 +89,21 @@ class TorchModel(NetworkModel):
         for weight in self._weights.values():
             weight.grad = None
         total = torch.zeros((), device=self.device)
-        for part in self._parts(given):
+        parts = self._parts(given)
+        carrying = self.carry > 1
+        if carrying and not (settings.carried and len(self._carried) == len(parts)):
+            self._carried = [[] for _ in parts]
+        for number, part in enumerate(parts):
+            memory = self._carried[number] if carrying else None
             inputs = self._network.inputs(given[part], None if guides is None else guides[part])
             if noise is not None:
                 inputs[..., : noise.shape[2]] += noise[part]
-            loss = self._compare(inputs, examples[part], settings, [m[part] for m in masks])
+            loss = self._compare(inputs, examples[part], settings, [m[part] for m in masks], memory)
             loss = loss * (len(inputs) / count)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
+            if memory is not None:
+                memory[:] = [_detached(left) for left in memory]
         return total
 
     def loss(self, frames: Frames, settings: StepSettings) -> float:
@@ -119,7 +128,7 @@ class TorchModel(NetworkModel):
             return outputs.cpu().numpy()
 
     def state(self) -> State:
-        """Returns copies of the weights in core's layout, and of the optimiser."""
+        """Returns copies of the weights in core's layout, of the optimiser, and what is carried."""
         arrays = {f"weights/{name}": _array(name, w) for name, w in self._weights.items()}
         if self._optimiser is not None:
             prefix = f"optimizer/{self._optimiser_name}"
@@ -127,6 +136,11 @@ class TorchModel(NetworkModel):
             for slot, values in self._optimiser.slots.items():
                 for name, value in values.items():
                     arrays[f"{prefix}/{slot}/{name}"] = _array(name, value)
+        for number, memory in enumerate(self._carried):
+            for index, left in enumerate(memory):
+                for leaf, value in enumerate(left if isinstance(left, tuple) else [left]):
+                    name = f"carried/{number}/{index}/{leaf}"
+                    arrays[name] = np.array(value.cpu().numpy(), order="C")
         return arrays
 
     def load_state(self, state: State) -> None:
@@ -136,6 +150,7 @@ class TorchModel(NetworkModel):
             RunError: If an array is missing, or does not fit this model.
         """
         _fill(self._weights, _under("weights/", state), "")
+        self._carried = self._memories(_under("carried/", state))
         self._optimiser, self._optimiser_name = None, ""
         for name in {key.split("/")[1] for key in state if key.startswith("optimizer/")}:
             kept = _under(f"optimizer/{name}/", state)
@@ -148,6 +163,21 @@ class TorchModel(NetworkModel):
             self._optimiser.steps = int(kept["steps"])
             for slot, values in self._optimiser.slots.items():
                 _fill(values, _under(f"{slot}/", kept), f"{name}'s {slot} of ")
+
+    def _memories(self, arrays: Mapping[str, np.ndarray]) -> list[Memory]:
+        """Returns the memories of a batch's parts by their arrays' names, part/index/leaf."""
+        found: dict[int, dict[int, dict[int, Tensor]]] = {}
+        for name, array in arrays.items():
+            part, index, leaf = map(int, name.split("/"))
+            tensor = torch.tensor(array, device=self.device)
+            found.setdefault(part, {}).setdefault(index, {})[leaf] = tensor
+        return [
+            [
+                leaves[0] if len(leaves) == 1 else tuple(leaves[n] for n in sorted(leaves))
+                for _, leaves in sorted(memory.items())
+            ]
+            for _, memory in sorted(found.items())
+        ]
 
     def stream(self, batch: int, sampling: Sampling, seed: int) -> Stream:
         """Opens streams on the compiled engine, or on torch where that is the faster one."""
@@ -169,11 +199,16 @@ class TorchModel(NetworkModel):
         )
 
     def _compare(
-        self, inputs: Tensor, examples: Tensor, settings: StepSettings, masks: list[Tensor]
+        self,
+        inputs: Tensor,
+        examples: Tensor,
+        settings: StepSettings,
+        masks: list[Tensor],
+        memory: Memory | None = None,
     ) -> Tensor:
         """Returns the mean loss of predictions from inputs."""
         targets = examples[:, self.targets]
-        return self._network.compare(inputs, targets, settings.loss, masks, self.last_only)
+        return self._network.compare(inputs, targets, settings.loss, masks, self.last_only, memory)
 
     def _guides(self, examples: Tensor) -> Tensor | None:
         """Returns what a predictor says beside the inputs of examples, if there is one."""
@@ -212,6 +247,12 @@ class TorchModel(NetworkModel):
     def _tensor(self, frames: Frames) -> Tensor:
         dtype = torch.float32 if self.spec.levels is None else torch.int64
         return torch.tensor(frames, dtype=dtype, device=self.device)
+
+
+def _detached(left: Any) -> Any:
+    if isinstance(left, tuple):
+        return tuple(value.detach() for value in left)
+    return left.detach()
 
 
 def _gradient(weight: Tensor) -> Tensor:

@@ -107,6 +107,7 @@ class FrameNetwork(nn.Module):
         loss: LossName,
         masks: list[Tensor],
         last: bool = False,
+        memory: Memory | None = None,
     ) -> Tensor:
         """Returns the mean loss of what is predicted from inputs.
 
@@ -116,13 +117,14 @@ class FrameNetwork(nn.Module):
             loss: Its name.
             masks: See :meth:`forward`.
             last: See :meth:`forward`.
+            memory: See :class:`Body`.
         """
         if self.mixture is not None:
-            values = self._head_values(inputs, masks, last, None)
+            values = self._head_values(inputs, masks, last, memory)
             count = targets.shape[1]
             values, guiding = values[:, -count:], inputs[:, -count:]
             return -self.mixture.log_likelihood(values, targets, guiding).mean()
-        return LOSSES[loss](self(inputs, masks, last), targets)
+        return LOSSES[loss](self(inputs, masks, last, memory), targets)
 
 
 def core_layout(name: str, value: Tensor) -> Tensor:

@@ -46,6 +46,8 @@ class StepSettings:
         clip_norm: Global norm that gradients are clipped to; 0 for none.
         seed: Seeds whatever is random in this step (dropout, noise), so that a resumed run draws
             the same.
+        carried: Whether each example goes on where the one in its place ended in the step before,
+            so that a model may carry its state over; only where :attr:`Model.carry` asks for it.
     """
 
     optimiser: OptimiserName = "adam"
@@ -55,6 +57,7 @@ class StepSettings:
     weight_decay: float = 0.0
     clip_norm: float = 0.0
     seed: int = 0
+    carried: bool = False
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,15 @@ class Model(ABC):
     @abstractmethod
     def chunk(self) -> int:
         """Frames of one training example, inputs and targets together."""
+
+    @property
+    def carry(self) -> int:
+        """Training examples that follow one another, for a state that is carried; usually 1.
+
+        An example then begins where the inputs of the one before ended, ``chunk - block`` frames
+        later.
+        """
+        return 1
 
     @property
     @abstractmethod

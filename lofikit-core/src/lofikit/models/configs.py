@@ -7,7 +7,7 @@ Sequential Models".
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -93,7 +93,27 @@ class TCNConfig(CausalConfig):
         return 1 + 2 * (self.kernel_size - 1) * self.stacks * sum(self.dilations)
 
 
-class LSTMConfig(CausalConfig):
+class CarriedConfig(CausalConfig):
+    """Options of models whose state has no end."""
+
+    carry: int = option(
+        1,
+        "Chunks in a row through which the state is carried in training (truncated "
+        "backpropagation through time: gradients end with a chunk, the state goes on); 1 starts "
+        "each chunk from nothing.",
+        unit="chunks",
+        ge=1,
+    )
+
+    @model_validator(mode="after")
+    def _carries_what_it_reads(self) -> Self:
+        if self.carry > 1 and (self.targets == "last" or self.predictor != "none"):
+            other = "targets last" if self.targets == "last" else f"predictor {self.predictor}"
+            raise ValueError(f"carry {self.carry} cannot be had with {other}; leave one of them")
+        return self
+
+
+class LSTMConfig(CarriedConfig):
     """Options of the recurrent baseline (paper: model 1, 500 samples in, one out)."""
 
     window: int = option(500, "Inputs of a training example.", unit="frames", ge=1)
@@ -124,7 +144,7 @@ class SequenceConfig(CausalConfig):
     )
 
 
-class GRUConfig(SequenceConfig):
+class GRUConfig(SequenceConfig, CarriedConfig):
     """Options of the gated recurrent network (Cho et al. 2014)."""
 
     units: int = option(256, "Units of each layer.", ge=1)
@@ -168,7 +188,7 @@ class TransformerConfig(SequenceConfig):
         return self
 
 
-class LRUConfig(CausalConfig):
+class LRUConfig(CarriedConfig):
     """Options of blocks of diagonal linear recurrences (Orvieto et al. 2023)."""
 
     window: int = option(1024, "Inputs of a training example.", unit="frames", ge=1)
@@ -209,7 +229,7 @@ class WaveNetConfig(CausalConfig):
         return 1 + (self.kernel_size - 1) * sum(self.dilations)
 
 
-class SampleRNNConfig(CausalConfig):
+class SampleRNNConfig(CarriedConfig):
     """Options of the two-tier recurrent network (Mehri et al. 2017)."""
 
     window: int = option(1024, "Inputs of a training example.", unit="frames", ge=1)

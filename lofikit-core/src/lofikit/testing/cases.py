@@ -95,9 +95,13 @@ class ModelCase:
         return self.frames(batch, model.chunk, seed)
 
     def train(self, model: Model, steps: range) -> None:
-        """Trains a model on examples that depend on the step's number alone."""
+        """Trains a model on examples that depend on the step's number alone.
+
+        One that carries its state does so as often as it asks for.
+        """
         for step in steps:
-            model.train_step(self.examples(model, seed=step), self.settings(model, step))
+            settings = self.settings(model, step, carried=step % model.carry > 0)
+            model.train_step(self.examples(model, seed=step), settings)
 
     def changed(self, frames: Frames, at: int) -> Frames:
         """Returns frames of which the one ``at`` a position is another, in all examples."""

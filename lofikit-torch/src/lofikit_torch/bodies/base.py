@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 Memory = list[Any]
-"""What a body carries from one piece of a history to the next; empty at the start."""
+"""What a body carries from one piece of a history to the next: tensors, or tuples of them; empty
+at the start."""
 
 
 class Body(nn.Module, ABC):
