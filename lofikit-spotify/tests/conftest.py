@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 from lofikit.testing.server import Answer, LoopbackServer, Request, file_answer
+from lofikit_spotify.config import SpotifyConfig
 
 CLIENT_ID = "c1ientidc1ientidc1ientidc1ient00"
 CLIENT_SECRET = "5ecret5ecret5ecret5ecret5ecret00"
@@ -220,3 +221,39 @@ def flags(server: LoopbackServer) -> list[str]:
         "--source.retry-wait=0.001",
         "--source.timeout=5",
     ]
+
+
+@pytest.fixture
+def config(server: LoopbackServer) -> Callable[..., SpotifyConfig]:
+    def make(*items: str, **options: Any) -> SpotifyConfig:
+        return SpotifyConfig(
+            items=items or ("album00000000000000001",),
+            **{
+                "i_have_permission": True,
+                "api_url": f"{server.url}/v1/",
+                "token_url": f"{server.url}/api/token",
+                "pause": 0,
+                "retry_wait": 0.001,
+                "timeout": 5,
+            }
+            | options,
+        )
+
+    return make
+
+
+@pytest.fixture
+def every_fifth() -> Callable[[Request], Answer | None]:
+    """Misbehaves on each fifth request, in one way after the other."""
+    ways = [
+        Answer(429, b'{"error": {"message": "API rate limit exceeded"}}', {"Retry-After": "0"}),
+        Answer(503, b"<html>upstream</html>", {"Content-Type": "text/html"}),
+        Answer(200, b'{"items": [', {"ETag": '"x"'}, cut_at=5, length=900),
+        Answer(500),
+        Answer(502, b""),
+        Answer(200, b"ID3", {"Content-Type": "audio/mpeg"}, cut_at=0, length=4000),
+        Answer(504),
+    ]
+    return lambda request: (
+        ways[request.number // 5 % len(ways)] if request.number % 5 == 4 else None
+    )
