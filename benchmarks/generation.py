@@ -22,12 +22,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
-import numba
 import numba_loop
 import numpy as np
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
+from networks import Weights, operations
+from peak import peak
 from rich.console import Console
 from rich.table import Table
 
@@ -38,21 +36,10 @@ from lofikit.options import build
 from lofikit.plugins import load_class, registry
 from lofikit.representations.base import FrameSpec
 from lofikit.streaming.engine import open_stream
-from lofikit.streaming.formulas import Vectors
 from lofikit.streaming.network import (
-    GRU,
-    LSTM,
-    TCN,
-    Conv,
-    Dense,
     EncoderDecoder,
     Input,
-    LRUBlock,
     Network,
-    ResidualBlock,
-    Tiers,
-    TransformerBlock,
-    WaveNet,
 )
 from lofikit.streaming.processor import this_processor
 
@@ -60,7 +47,6 @@ RATE = 4410
 WINDOW = 512
 HOP = 500  # samples a frame of the seq2seq
 CODES_HOP = 128  # and of codes
-DILATIONS = (1, 2, 4, 8, 16, 32)
 CHECKED = 16
 Generate = Callable[[int], np.ndarray]
 
@@ -84,72 +70,6 @@ class Row:
 
     def prepared(self) -> Generate:
         return self.make(self.network, self.seed)
-
-
-class Weights:
-    """Seeded layers; small heads keep the feedback from being chaotic, so that rows compare."""
-
-    def __init__(self) -> None:
-        self.rng = np.random.default_rng(0)
-
-    def array(self, *shape: int, fan: int) -> np.ndarray:
-        return self.rng.normal(scale=fan**-0.5, size=shape).astype(np.float32)
-
-    def dense(self, inputs: int, out: int, scale: float = 1.0) -> Dense:
-        return Dense(scale * self.array(inputs, out, fan=inputs), self.array(out, fan=100))
-
-    def conv(self, kernel: int, inputs: int, out: int, dilation: int) -> Conv:
-        weight = self.array(kernel, inputs, out, fan=kernel * inputs)
-        return Conv(weight, self.array(out, fan=100), dilation, "tanh")
-
-    def lstm(self, inputs: int, units: int) -> LSTM:
-        kernel = self.array(inputs, 4 * units, fan=inputs + units)
-        recurrent = self.array(units, 4 * units, fan=inputs + units)
-        return LSTM(kernel, recurrent, self.array(4 * units, fan=100))
-
-    def tcn(self, kernel: int, filters: int = 64) -> Network:
-        blocks = []
-        inputs = 1
-        for dilation in DILATIONS:
-            convs = (
-                self.conv(kernel, inputs, filters, dilation),
-                self.conv(kernel, filters, filters, dilation),
-            )
-            match = self.dense(inputs, filters) if inputs != filters else None
-            blocks.append(ResidualBlock(convs, match, "tanh", "tanh"))
-            inputs = filters
-        return Network(Input(1), (TCN(tuple(blocks)),), self.dense(filters, 1, scale=0.1))
-
-
-def operations(network: Network | EncoderDecoder) -> int:
-    """Floating-point operations of the products of a frame."""
-    if isinstance(network, EncoderDecoder):
-        matrices = [network.encoder.kernel, network.encoder.recurrent]
-        matrices += [network.decoder.recurrent, network.head.weight]
-        size = sum(matrix.size for matrix in matrices)
-        return 2 * size + 2 * network.decoder.kernel.size // network.block
-    size = network.head.weight.size
-    for layer in network.layers:
-        if isinstance(layer, GRU | LSTM):
-            size += layer.kernel.size + layer.recurrent.size
-        elif isinstance(layer, Dense):
-            size += layer.weight.size
-        elif isinstance(layer, TransformerBlock):
-            attention = layer.attention
-            size += 4 * attention.query.size + layer.up.weight.size + layer.down.weight.size
-            size += 2 * attention.window * attention.query.shape[1]
-        elif isinstance(layer, TCN):
-            size += sum(conv.weight.size for block in layer.blocks for conv in block.convs)
-        elif isinstance(layer, LRUBlock):
-            size += layer.recurrence.into.size + layer.recurrence.out.size + layer.gate.weight.size
-        elif isinstance(layer, WaveNet):
-            for block in layer.blocks:
-                residual = 0 if block.residual is None else block.residual.size
-                size += block.conv.weight.size + residual + block.skip.size
-        elif isinstance(layer, Tiers):
-            upper = layer.gru.kernel.size + layer.gru.recurrent.size + layer.conditions.size
-            size += upper // layer.period + layer.recent.size
-    return 2 * size
 
 
 def engine(
@@ -324,53 +244,6 @@ def difference(row: Row) -> float:
     # XLA compiles for a count: the timed one serves here too.
     got = row.prepared()(row.frames if "XLA" in row.way else CHECKED)[:, :CHECKED]
     return float(np.abs(got - wanted).max())
-
-
-def peak(clock: Callable[[], float]) -> float:
-    """Fused multiply-adds in registers: operations a second of this core."""
-    processor = this_processor()
-    chains = 24 if processor.lanes == 16 else 12
-
-    @intrinsic
-    def multiply_adds(typing: Any, cpu: Any, count: Any, x: Any) -> Any:
-        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            v = Vectors(builder, processor.lanes)
-            factor = v.splat(args[2])
-            before, body = builder.block, builder.append_basic_block()
-            after = builder.append_basic_block()
-            builder.branch(body)
-            builder.position_at_end(body)
-            integer = ir.IntType(64)
-            left = builder.phi(integer)
-            left.add_incoming(args[1], before)
-            sums = [builder.phi(v.type) for _ in range(chains)]
-            results = [v.multiply_add(factor, factor, total) for total in sums]
-            for number, (total, result) in enumerate(zip(sums, results, strict=True)):
-                total.add_incoming(v.constant(number), before)
-                total.add_incoming(result, body)
-            following = builder.sub(left, integer(1))
-            left.add_incoming(following, body)
-            builder.cbranch(builder.icmp_signed(">", following, integer(0)), body, after)
-            builder.position_at_end(after)
-            total = results[0]
-            for other in results[1:]:
-                total = builder.fadd(total, other)
-            return builder.extract_element(total, ir.IntType(32)(0))
-
-        return types.float32(cpu, types.int64, types.float32), code
-
-    @numba.njit
-    def run(cpu: Any, count: int, x: Any) -> Any:
-        return multiply_adds(cpu, count, x)
-
-    count = 2_000_000
-    run(processor, 1, np.float32(0.5))
-    rates = []
-    for _ in range(9):
-        start = clock()
-        run(processor, count, np.float32(0.5))
-        rates.append(2 * count * chains * processor.lanes / (clock() - start))
-    return statistics.median(rates)
 
 
 NETWORKS: dict[str, Callable[[], list[Row]]] = {
