@@ -153,10 +153,11 @@ def test_forgetting_is_of_single_predictors() -> None:
 
 
 @EACH
-@pytest.mark.parametrize("order", [8, 32])
-def test_the_level_of_the_prompt_is_held(method: Any, order: int) -> None:
-    """Drawn at temperature 1, a take neither blows up nor dies away."""
+@pytest.mark.parametrize(("order", "silence"), [(8, 0.0), (8, 0.8), (32, 0.0), (32, 0.5)])
+def test_the_level_of_the_prompt_is_held(method: Any, order: int, silence: float) -> None:
+    """Drawn at temperature 1, a take neither blows up nor dies away, nor with a prompt of rests."""
     signal, _ = resonances(4000, seed=2)
+    signal.reshape(2, -1)[:, : round(silence * 2000)] = 0.0
     ids = MULAW.encode(signal[None].astype(np.float32))
     options = {"order": order, "adaptive": method}
     model = Linear(build(LinearConfig, options), MULAW.spec, seed=0)

@@ -1,20 +1,17 @@
-"""The models under core's suite, and TensorFlow's streams under the suite's own checks."""
+"""The models under core's suite."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
 
-from lofikit.testing.cases import CLASSES, CODES, REAL, WIDE, ModelCase
+from lofikit.testing.cases import CLASSES, CODES, REAL, WIDE
 from lofikit.testing.models import ModelSuite
-from lofikit.testing.streams import STREAM_CHECKS
 
 RANDOM = {"dropout": 0.2, "input_noise": 0.05}
 # Each model of the suite is traced anew, so they are as small as they can be.
 QUICK = {"device": "cpu", "jit_compile": "off"}
-BY_TENSORFLOW = {**QUICK, "engine": False}
 
 
 class TestTCN(ModelSuite):
@@ -89,30 +86,26 @@ class TestLRU(ModelSuite):
     test_new_process = None
 
 
-TCN = {
-    "window": 12,
-    "filters": 6,
-    "kernel_size": 3,
-    "dilations": (2,),
-    "activation": "gelu_tanh",
-    "skips": False,
-    "targets": "last",
-    "embedding": 4,
-}
+WAVENET: dict[str, Any] = {"window": 12, "channels": 6, "skips": 5, "dilations": (1, 2)}
+SAMPLERNN: dict[str, Any] = {"window": 14, "frame": 4, "units": 6, "width": 5}
+NOISY = {"input_noise": 0.05}
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        ModelCase("keras/tcn", TCN | BY_TENSORFLOW, CODES),
-        ModelCase("keras/lstm", {"window": 12, "units": 8, "layers": 2} | BY_TENSORFLOW, WIDE),
-        ModelCase("keras/seq2seq", {"block": 4, "units": 10} | BY_TENSORFLOW, CLASSES),
-        ModelCase("keras/gru", GRU | BY_TENSORFLOW, CODES),
-        ModelCase("keras/transformer", TRANSFORMER | {"embedding": 0} | BY_TENSORFLOW, WIDE),
-        ModelCase("keras/lru", LRU | {"blocks": 2} | BY_TENSORFLOW, REAL),
-    ],
-    ids=lambda case: case.component,
-)
-@pytest.mark.parametrize("check", STREAM_CHECKS, ids=lambda check: check.__name__)
-def test_streams_of_tensorflow(check: Callable[[ModelCase], None], case: ModelCase) -> None:
-    check(case)
+@pytest.mark.slow
+class TestWaveNet(ModelSuite):
+    component = "keras/wavenet"
+    options: ClassVar[dict[str, Any]] = {**WAVENET, **QUICK}
+    random_options = NOISY
+    specs = (CLASSES,)
+    unsupported = (CODES,)
+    test_new_process = None
+
+
+@pytest.mark.slow
+class TestSampleRNN(ModelSuite):
+    component = "keras/samplernn"
+    options: ClassVar[dict[str, Any]] = {**SAMPLERNN, **QUICK}
+    random_options = NOISY
+    specs = (CLASSES,)
+    unsupported = (CODES,)
+    test_new_process = None

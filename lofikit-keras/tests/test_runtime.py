@@ -82,8 +82,10 @@ print([name for name in ("tensorflow", "keras", "tcn") if name in sys.modules])
         "keras/gru KerasGRUConfig",
         "keras/lru KerasLRUConfig",
         "keras/lstm KerasLSTMConfig",
+        "keras/samplernn KerasSampleRNNConfig",
         "keras/seq2seq KerasSeq2SeqConfig",
         "keras/tcn KerasTCNConfig",
         "keras/transformer KerasTransformerConfig",
+        "keras/wavenet KerasWaveNetConfig",
         "[]",
     ]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from lofikit.errors import OptionError, RunError
+from lofikit.library import Library
 from lofikit.models.base import REAL_LOSSES, Sampling, StepSettings
 from lofikit.models.layers import network
+from lofikit.plan import TrainingConfig
+from lofikit.run import ComponentConfig, Run, RunConfig
 from lofikit.streaming import engine
 from lofikit.testing.cases import CLASSES, CODES, REAL, ModelCase
+from lofikit.training import prepare
 from lofikit_keras.config import KerasTCNConfig
 from lofikit_keras.models import KerasTCN
 from lofikit_keras.runtime import TCNLayer, keras, tf
@@ -170,12 +176,23 @@ def test_unknown_optimiser_is_refused(model: KerasTCN) -> None:
     assert "adam, adamw, sgd, rmsprop" in caught.value.hint
 
 
-def test_a_state_cannot_be_carried_in_training_but_a_model_that_did_plays() -> None:
-    case = ModelCase("keras/lru", {"width": 6, "blocks": 1, "window": 8, "carry": 2}, CLASSES)
+def test_a_state_cannot_be_carried_in_training_but_a_model_that_did_plays(
+    tmp_path: Path, music: Path
+) -> None:
+    options = {"width": 6, "blocks": 1, "window": 8, "carry": 2}
+    case = ModelCase("keras/lru", options, CLASSES)
     model = case.build()
     assert model.forward(case.frames(1, 8)).shape == (1, 8, 1, 256)
-    with pytest.raises(OptionError, match=r"carry 2 is not among .* in training"):
-        model.check_settings(case.settings(model))
+    assert np.isfinite(model.loss(case.examples(model), case.settings(model)))
+    config = RunConfig(
+        library=str(music),
+        representation=ComponentConfig(name="core/mulaw"),
+        model=ComponentConfig(name="keras/lru", options=options),
+        training=TrainingConfig(),
+    )
+    with pytest.raises(OptionError, match="keras/lru cannot carry its state") as raised:
+        prepare(Run.create(tmp_path / "run", config), Library(music))
+    assert "--model.carry" in raised.value.hint
 
 
 def test_gpu_that_is_not_there_is_refused() -> None:

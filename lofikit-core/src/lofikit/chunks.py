@@ -216,7 +216,8 @@ class Chunks:
             raise LibraryError(
                 f"every clip is shorter than a chunk: a chunk of {frames} frames takes "
                 f"{self.span / store.rate:.2f} s, and the longest clip has {longest:.2f} s",
-                "collect longer clips, or choose a model with a shorter window",
+                "collect longer clips, or choose a model with a shorter window or a lower "
+                "--model.carry",
             )
         # Runs of places where chunks may begin: a clip is one, or several with silence between.
         runs = [

@@ -53,7 +53,8 @@ class Timekeeper:
         self._heard = [self._hear(prompt) for prompt in prompts]
         self._bands = [name for name in representation.signals if name.startswith("onsets")]
         if self._bands:
-            self._curves = onset_curves(prompts, rate, len(self._bands)).transpose(1, 0, 2)
+            curves = onset_curves(prompts, rate, len(self._bands), representation.spec.hop)
+            self._curves = curves.transpose(1, 0, 2)
         self._settle(self._heard)
 
     def _hear(self, prompt: Samples) -> Pulse | None:

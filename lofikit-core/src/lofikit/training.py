@@ -18,7 +18,7 @@ from typing import Any, SupportsFloat
 
 from lofikit.budget import fitted, time_steps
 from lofikit.chunks import Chunks, LevelledClips, Split, split
-from lofikit.errors import LofikitError
+from lofikit.errors import LofikitError, OptionError
 from lofikit.library import Library
 from lofikit.models.base import Model
 from lofikit.plan import Phase
@@ -163,6 +163,12 @@ def prepare(
     representation = run.representation()
     _fit(run, representation, LevelledClips(store, parts.training, config.data.level))
     model = run.model(representation.spec)
+    wanted = getattr(model.config, "carry", 1)
+    if wanted != model.carry:
+        raise OptionError(
+            f"{config.model.name} cannot carry its state from chunk to chunk in training",
+            "leave out --model.carry, or choose the same model of torch: --model torch/gru",
+        )
     for phase in config.training.phases:
         model.check_settings(phase.settings(model.default_loss, 0, 0.0, 0))
     data = config.data
@@ -211,7 +217,13 @@ def _keep_to_time(session: Session, minutes: float) -> None:
     run, model, training = session.run, session.model, session.run.config.training
     before = model.state()
     timed = [
-        time_steps(model, p, model.default_loss, lambda n, step: session.examples(n, 0, step))
+        time_steps(
+            model,
+            p,
+            model.default_loss,
+            # Drawn once for all that follow one another, as in training.
+            lambda n, step: session.examples(n, 0, step, step % model.carry),
+        )
         for p in training.phases
     ]
     epoch_seconds = 0.0

@@ -17,7 +17,9 @@ from lofikit.streaming.network import (
     DiagonalRecurrence,
     LRUBlock,
     RMSNorm,
+    Tiers,
     TransformerBlock,
+    WaveNet,
 )
 from lofikit_keras.bodies.transformer import UNHEARD, rotated
 from lofikit_keras.layers import activation, rms_norm
@@ -250,6 +252,62 @@ class _LRUCell(Cell):
         return x + linear * tf.sigmoid(gates), after
 
 
+class _WaveNetCell(Cell):
+    def __init__(self, layer: WaveNet) -> None:
+        self._activation = layer.activation
+        self._convs = [cell(block.conv) for block in layer.blocks]
+        self._residuals = [
+            None if block.residual is None else tf.constant(block.residual)
+            for block in layer.blocks
+        ]
+        self._skips = [tf.constant(block.skip) for block in layer.blocks]
+
+    def initial(self, batch: int) -> State:
+        return tuple(conv.initial(batch) for conv in self._convs)
+
+    def step(self, x: Any, clock: Any, state: State) -> tuple[Any, State]:
+        skips, after = [], []
+        for conv, residual, skip, before in zip(
+            self._convs, self._residuals, self._skips, state, strict=True
+        ):
+            both, left = conv.step(x, clock, before)
+            value, gate = tf.split(both, 2, axis=1)
+            gated = tf.tanh(value) * tf.sigmoid(gate)
+            skips.append(gated @ skip)
+            x = x if residual is None else x + gated @ residual
+            after.append(left)
+        return _activated(tf.add_n(skips), self._activation), tuple(after)
+
+
+class _TiersCell(Cell):
+    """Keeps a ring of the newest frames, the GRU's state, and the conditions of a period."""
+
+    def __init__(self, layer: Tiers) -> None:
+        self._layer, self._gru = layer, cell(layer.gru)
+        self._conditions = tf.constant(layer.conditions)
+        self._bias = tf.constant(layer.conditions_bias)
+        self._recent = tf.constant(layer.recent)
+
+    def initial(self, batch: int) -> State:
+        period, inputs = self._layer.period, self._layer.input_width
+        conditions = tf.zeros((period, batch, self._layer.output_width))
+        return tf.zeros((period, batch, inputs)), self._gru.initial(batch), conditions
+
+    def step(self, x: Any, clock: Any, state: State) -> tuple[Any, State]:
+        period = self._layer.period
+        ring = _written(state[0], clock, x)
+        last = tf.gather(ring, (clock + 1 + tf.range(period)) % period)  # the oldest first
+
+        def upper() -> tuple[Any, Any]:
+            read = tf.reshape(tf.transpose(last, (1, 0, 2)), (x.shape[0], -1))
+            hidden, after = self._gru.step(read, clock, state[1])
+            return after, tf.einsum("bu,puo->pbo", hidden, self._conditions) + self._bias[:, None]
+
+        hidden, conditions = tf.cond(clock % period == 0, upper, lambda: (state[1], state[2]))
+        sums = tf.einsum("pbi,pio->bo", last, self._recent) + conditions[clock % period]
+        return _activated(sums, self._layer.activation), (ring, hidden, conditions)
+
+
 def _written(ring: Any, clock: Any, x: Any) -> Any:
     """Returns a ring (span, ...) with a frame in the place of its number."""
     return tf.tensor_scatter_nd_update(ring, [[clock % ring.shape[0]]], x[None])
@@ -272,4 +330,6 @@ _CELLS: dict[type[Layer], Callable[[Any], Cell]] = {
     TransformerBlock: _TransformerCell,
     DiagonalRecurrence: _RecurrenceCell,
     LRUBlock: _LRUCell,
+    WaveNet: _WaveNetCell,
+    Tiers: _TiersCell,
 }

@@ -8,9 +8,11 @@ from lofikit.models.configs import (
     GRUConfig,
     LRUConfig,
     LSTMConfig,
+    SampleRNNConfig,
     Seq2SeqConfig,
     TCNConfig,
     TransformerConfig,
+    WaveNetConfig,
 )
 from lofikit.options import Options, option
 
@@ -66,3 +68,11 @@ class KerasTransformerConfig(TransformerConfig, KerasOptions):
 
 class KerasLRUConfig(LRUConfig, KerasOptions):
     """Options of ``keras/lru``."""
+
+
+class KerasWaveNetConfig(WaveNetConfig, KerasOptions):
+    """Options of ``keras/wavenet``."""
+
+
+class KerasSampleRNNConfig(SampleRNNConfig, KerasOptions):
+    """Options of ``keras/samplernn``."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lofikit.errors import OptionError, RunError, UnsupportedSpecError
+from lofikit.errors import RunError, UnsupportedSpecError
 from lofikit.models import layers
 from lofikit.models.base import Outputs, Sampling, State, StepSettings, Stream
 from lofikit.models.network import NetworkModel
@@ -119,13 +119,8 @@ class KerasModel(NetworkModel):
     # Training.
 
     def check_settings(self, settings: StepSettings) -> None:
-        """See the base; also refuses a carried state, and an optimiser that is not known here."""
+        """See the base; also refuses an optimiser that is not known here."""
         super().check_settings(settings)
-        if self.carry > 1:
-            raise OptionError(
-                f"--model.carry {self.carry} is not among what Keras's models can do in training",
-                "leave it out, or choose the same model of torch: --model torch/gru",
-            )
         check_optimiser(settings.optimiser)
 
     def train_step(self, frames: Frames, settings: StepSettings) -> Any:

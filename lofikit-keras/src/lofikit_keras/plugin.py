@@ -51,4 +51,18 @@ def lofikit_components() -> list[Component]:
             target="lofikit_keras.models:KerasModel",
             config="lofikit_keras.config:KerasLRUConfig",
         ),
+        Component(
+            kind="model",
+            name="keras/wavenet",
+            summary="Gated convolutions of doubling dilations, with skips.",
+            target="lofikit_keras.models:KerasModel",
+            config="lofikit_keras.config:KerasWaveNetConfig",
+        ),
+        Component(
+            kind="model",
+            name="keras/samplernn",
+            summary="Two tiers: a recurrent one every few samples, and a small one each sample.",
+            target="lofikit_keras.models:KerasModel",
+            config="lofikit_keras.config:KerasSampleRNNConfig",
+        ),
     ]

@@ -63,6 +63,11 @@ class TorchModel(NetworkModel):
                 f"choose one of: {', '.join(OPTIMISERS)}",
             )
 
+    @property
+    def carry(self) -> int:
+        """As the options say; 1 for models whose state ends."""
+        return getattr(self.config, "carry", 1)
+
     def train_step(self, frames: Frames, settings: StepSettings) -> Tensor:
         """Does one optimiser step; see :meth:`lofikit.models.base.Model.train_step`."""
         self.check_settings(settings)
@@ -250,9 +255,10 @@ class TorchModel(NetworkModel):
 
 
 def _detached(left: Any) -> Any:
+    # Copies, as a view of the last state would keep those of all frames.
     if isinstance(left, tuple):
-        return tuple(value.detach() for value in left)
-    return left.detach()
+        return tuple(value.detach().clone() for value in left)
+    return left.detach().clone()
 
 
 def _gradient(weight: Tensor) -> Tensor:

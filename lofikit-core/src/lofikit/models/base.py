@@ -199,7 +199,10 @@ class Model(ABC):
         """Training examples that follow one another, for a state that is carried; usually 1.
 
         An example then begins where the inputs of the one before ended, ``chunk - block`` frames
-        later.
+        later, and :attr:`StepSettings.carried` says so. What is carried belongs into
+        :meth:`state`, beside what the optimiser keeps, so that a run can be resumed. The held-out
+        loss is that of examples by themselves. A model of core's families whose backend can carry
+        returns what its options say.
         """
         return 1
 

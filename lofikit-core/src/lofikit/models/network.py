@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lofikit.models.base import Model
-from lofikit.models.configs import CarriedConfig, CausalConfig
+from lofikit.models.configs import CausalConfig
 from lofikit.models.families import family_of
 from lofikit.models.layers import Config, check_spec, guided
 from lofikit.representations.base import FrameSpec
@@ -49,11 +49,6 @@ class NetworkModel(Model):
     def chunk(self) -> int:
         """The window and the block after it; before them what a predictor needs to settle."""
         return self.warm_up + self._family.window(self.config) + self.block
-
-    @property
-    def carry(self) -> int:
-        """As the options say; 1 for models whose state ends."""
-        return self.config.carry if isinstance(self.config, CarriedConfig) else 1
 
     @property
     def context(self) -> int:

@@ -26,8 +26,8 @@ PRIOR = 8.0
 CLOCK, PEAK, CENTRE, RECENT, POWER, GIVEN, ENERGY, WRONG, DAMPING, ERRORS = range(10)
 """Offsets in a series' state: how many values came, the largest absolute value that may be
 predicted, the prediction of the next value, its likely absolute error, the running power, how
-many values were given and not generated, their energy, the sum of the logarithms of their likely
-errors, what keeps the filter stable where it hears itself (0 before that is known), and the last
+many values were given and not generated, their energy, the logarithms of their likely errors by
+energy, what keeps the filter stable where it hears itself (0 before that is known), and the last
 `MEMORY` absolute errors, the latest first."""
 HISTORY = ERRORS + MEMORY
 """Offset of the last values, the latest first: one more than the longest order, and after them

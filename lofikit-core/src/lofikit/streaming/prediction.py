@@ -52,7 +52,7 @@ from lofikit.streaming.processor import inlined
 
 REFLECTION = 0.99999
 """Largest absolute reflection coefficient of Levinson's recursion."""
-STABLE = 0.999
+STABLE = 0.9995
 """Largest absolute reflection coefficient of a filter that is taken to be stable."""
 DAMPINGS = (1.0, 0.998, 0.995, 0.99, 0.98, 0.96, 0.92, 0.85, 0.7, 0.5)
 """What a filter's poles are drawn towards the origin by, the first that makes it stable."""
@@ -71,8 +71,8 @@ HOLD_TIME = 2048.0
 HOLD_ERROR, HOLD_CENTRE = 1.0, 0.02
 """Exponents of the excess of the level that lower the likely error and the prediction."""
 HOLD_USUAL = 0.15
-"""Exponent by which the likely error is drawn towards what it was on average when values were
-given: by itself it would be a random walk."""
+"""Exponent by which the likely error is drawn towards what it was when values were given, a mean
+by their energy, so that silence has no say: by itself it would be a random walk."""
 LOUDER, QUIETER = 0.5, 2.0
 """Most that the likely error is raised and lowered by to hold the level, as exponents."""
 
@@ -129,7 +129,7 @@ def held(predictors: Any, state: Any, longest: int) -> tuple[float, float]:
         return centre, 1.0
     louder = 0.5 * math.log(state[POWER] * state[GIVEN] / state[ENERGY])
     centre *= math.exp(-HOLD_CENTRE * min(max(louder, 0.0), 3.0))
-    usual = state[WRONG] / state[GIVEN] - math.log(state[RECENT] + SMALLEST_ERROR)
+    usual = state[WRONG] / state[ENERGY] - math.log(state[RECENT] + SMALLEST_ERROR)
     narrower = min(max(HOLD_ERROR * louder, -LOUDER), QUIETER)
     return centre, math.exp(HOLD_USUAL * usual - narrower)
 
@@ -201,7 +201,7 @@ def observe(
     if not generated:
         state[GIVEN] += 1.0
         state[ENERGY] += value * value
-        state[WRONG] += math.log(state[RECENT] + SMALLEST_ERROR)
+        state[WRONG] += value * value * math.log(state[RECENT] + SMALLEST_ERROR)
     clock = int(state[CLOCK])
     for lag in range(MEMORY - 1, 0, -1):
         state[ERRORS + lag] = state[ERRORS + lag - 1]

@@ -9,9 +9,11 @@ from lofikit.models.configs import (
     GRUConfig,
     LRUConfig,
     LSTMConfig,
+    SampleRNNConfig,
     Seq2SeqConfig,
     TCNConfig,
     TransformerConfig,
+    WaveNetConfig,
 )
 from lofikit.models.families.base import of_config
 from lofikit.options import Options
@@ -19,9 +21,11 @@ from lofikit_keras.bodies.base import Body
 from lofikit_keras.bodies.gru import gru
 from lofikit_keras.bodies.lru import lru
 from lofikit_keras.bodies.lstm import lstm
+from lofikit_keras.bodies.samplernn import samplernn
 from lofikit_keras.bodies.seq2seq import seq2seq
 from lofikit_keras.bodies.tcn import tcn
 from lofikit_keras.bodies.transformer import transformer
+from lofikit_keras.bodies.wavenet import wavenet
 
 BODIES: dict[type[Options], Callable[[Any, int], Body]] = {
     TCNConfig: tcn,
@@ -30,6 +34,8 @@ BODIES: dict[type[Options], Callable[[Any, int], Body]] = {
     GRUConfig: gru,
     TransformerConfig: transformer,
     LRUConfig: lru,
+    WaveNetConfig: wavenet,
+    SampleRNNConfig: samplernn,
 }
 
 
