@@ -23,6 +23,8 @@ OPTIONS = {
     "gru": {"window": 30, "units": 10, "layers": 2, "dropout": 0.0},
     # Longer than a chunk of the recurrence.
     "lru": {"window": 80, "width": 10, "states": 6, "blocks": 2},
+    "wavenet": {"window": 20, "channels": 8, "skips": 7, "dilations": (1, 2, 4)},
+    "samplernn": {"window": 22, "frame": 4, "units": 9, "width": 7},
     "transformer": {
         "window": 30,
         "width": 12,
@@ -60,6 +62,8 @@ def weights_alone(state: State) -> State:
         ("gru", CODES, {"embedding": 3}),
         ("transformer", CODES, {"embedding": 3}),
         ("lru", REAL, {}),
+        ("wavenet", REAL, {}),
+        ("samplernn", CLASSES, {"embedding": 3}),
     ],
 )
 def test_weights_cross(source, target, model, spec, options):
@@ -84,7 +88,7 @@ def _generated(model, prompt):
     return stream.next(200)
 
 
-@pytest.mark.parametrize("model", ["tcn", "lstm", "gru", "transformer", "lru"])
+@pytest.mark.parametrize("model", ["tcn", "lstm", "gru", "transformer", "lru", "wavenet", "samplernn"])
 def test_trainings_agree_step_by_step(model):
     cases = [case(backend, model, REAL) for backend in ("torch", "keras")]
     models = [c.build(seed=0) for c in cases]
