@@ -88,7 +88,9 @@ def _generated(model, prompt):
     return stream.next(200)
 
 
-@pytest.mark.parametrize("model", ["tcn", "lstm", "gru", "transformer", "lru", "wavenet", "samplernn"])
+@pytest.mark.parametrize(
+    "model", ["tcn", "lstm", "gru", "transformer", "lru", "wavenet", "samplernn"]
+)
 def test_trainings_agree_step_by_step(model):
     cases = [case(backend, model, REAL) for backend in ("torch", "keras")]
     models = [c.build(seed=0) for c in cases]

@@ -15,6 +15,7 @@ from lofikit.beats import Pulse
 from lofikit.chunks import level_gain
 from lofikit.credits import Credited
 from lofikit.errors import OptionError, PromptError
+from lofikit.levelling import LevelHold
 from lofikit.models.base import Model, Sampling, Stream, refuse_given
 from lofikit.representations.base import Decoder, Representation, Samples
 from lofikit.run import Run
@@ -127,6 +128,8 @@ class BatchPerformer:
         for _ in primed(self._stream, model, frames):
             pass
         heard = self._decode(frames)
+        # Codes draw their level with all else, and it wanders.
+        self._level = LevelHold(heard, self.rate) if heard.size and not spec.ordinal else None
         self._held: Samples = np.zeros((batch, 0), np.float32)
         # A decoder holds back what later frames reach: the end of the prompts takes some new ones.
         rest = self.next(frames.shape[1] * self._hop - heard.shape[1])
@@ -190,6 +193,8 @@ class BatchPerformer:
             new = self._decode(
                 self._stream.next(frames) if given is None else self._stream.next(frames, given)
             )
+            if self._level is not None:
+                new = self._level.push(new)
             self._held = np.concatenate([self._held, new], axis=1)
         block, self._held = self._held[:, :count], self._held[:, count:]
         return block

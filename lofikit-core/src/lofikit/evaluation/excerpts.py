@@ -14,7 +14,7 @@ from lofikit.library import Clip
 from lofikit.samples import ClipSamples, SampleStore
 from lofikit.spectrum import Samples
 
-PROMPT_SECONDS = 5.0
+PROMPT_SECONDS = 8.0
 """Length of a prompt, unless a model's context is longer or the clips are shorter."""
 MOST_EXCERPTS = 200
 """Excerpts of real music that are measured at most."""

@@ -23,12 +23,12 @@ RECURSION_EVERY = 8
 PRIOR = 8.0
 """Values' worth of what training has seen that adaptive predictors start from."""
 
-CLOCK, PEAK, CENTRE, RECENT, POWER, GIVEN, ENERGY, WRONG, DAMPING, ERRORS = range(10)
+CLOCK, PEAK, CENTRE, RECENT, POWER, GIVEN, ENERGY, HEARD, WRONG, DAMPING, ERRORS = range(11)
 """Offsets in a series' state: how many values came, the largest absolute value that may be
 predicted, the prediction of the next value, its likely absolute error, the running power, how
-many values were given and not generated, their energy, the logarithms of their likely errors by
-energy, what keeps the filter stable where it hears itself (0 before that is known), and the last
-`MEMORY` absolute errors, the latest first."""
+many values were given and not generated, their energy, how many of them were no silence, the sum
+of the logarithms of the likely errors of those, what keeps the filter stable where it hears itself
+(0 before that is known), and the last `MEMORY` absolute errors, the latest first."""
 HISTORY = ERRORS + MEMORY
 """Offset of the last values, the latest first: one more than the longest order, and after them
 twice that order of work space."""

@@ -37,6 +37,7 @@ from lofikit.streaming.bank import (
     ENERGY,
     ERRORS,
     GIVEN,
+    HEARD,
     HISTORY,
     LEVINSON,
     MEMORY,
@@ -71,8 +72,10 @@ HOLD_TIME = 2048.0
 HOLD_ERROR, HOLD_CENTRE = 1.0, 0.02
 """Exponents of the excess of the level that lower the likely error and the prediction."""
 HOLD_USUAL = 0.15
-"""Exponent by which the likely error is drawn towards what it was when values were given, a mean
-by their energy, so that silence has no say: by itself it would be a random walk."""
+"""Exponent by which the likely error is drawn towards what it was on average when values were
+given, those of silence apart: by itself it would be a random walk."""
+SILENT = 1e-3
+"""Likely error of silence at most, relative to the level of the values so far."""
 LOUDER, QUIETER = 0.5, 2.0
 """Most that the likely error is raised and lowered by to hold the level, as exponents."""
 
@@ -129,7 +132,9 @@ def held(predictors: Any, state: Any, longest: int) -> tuple[float, float]:
         return centre, 1.0
     louder = 0.5 * math.log(state[POWER] * state[GIVEN] / state[ENERGY])
     centre *= math.exp(-HOLD_CENTRE * min(max(louder, 0.0), 3.0))
-    usual = state[WRONG] / state[ENERGY] - math.log(state[RECENT] + SMALLEST_ERROR)
+    usual = 0.0
+    if state[HEARD] > 0.0:
+        usual = state[WRONG] / state[HEARD] - math.log(state[RECENT] + SMALLEST_ERROR)
     narrower = min(max(HOLD_ERROR * louder, -LOUDER), QUIETER)
     return centre, math.exp(HOLD_USUAL * usual - narrower)
 
@@ -201,7 +206,9 @@ def observe(
     if not generated:
         state[GIVEN] += 1.0
         state[ENERGY] += value * value
-        state[WRONG] += value * value * math.log(state[RECENT] + SMALLEST_ERROR)
+        if state[RECENT] > SILENT * math.sqrt(state[ENERGY] / state[GIVEN]):
+            state[HEARD] += 1.0
+            state[WRONG] += math.log(state[RECENT])
     clock = int(state[CLOCK])
     for lag in range(MEMORY - 1, 0, -1):
         state[ERRORS + lag] = state[ERRORS + lag - 1]
