@@ -167,4 +167,5 @@ def test_the_level_of_the_prompt_is_held(method: Any, order: int, silence: float
     takes = values[stream.next(30_000)[:, :, 0]].reshape(3, 5, -1)
     level = 20 * np.log10(np.sqrt(np.square(takes).mean(axis=2)))
     prompt = 20 * np.log10(np.sqrt(np.square(signal).mean()))
-    assert np.abs(level - prompt).max() < 6
+    # Of unstable filters that are damped, a little looser than of those that never were.
+    assert np.abs(level - prompt).max() < (6 if method == "levinson" else 8)

@@ -127,7 +127,9 @@ def _compare(
     show: Show,
 ) -> Comparison:
     players = [_Player.of_run(run) for run in runs]
-    stage = Stage(runs, library, options, max(player.needed for player in players), show)
+    needed = max(player.needed for player in players)
+    keeping_time = any("beat" in player.representation.signals for player in players)
+    stage = Stage(runs, library, options, needed, keeping_time, show)
     data = runs[0].config.data
     known = {
         one.name: one.held_out

@@ -14,8 +14,10 @@ from lofikit.library import Clip
 from lofikit.samples import ClipSamples, SampleStore
 from lofikit.spectrum import Samples
 
-PROMPT_SECONDS = 8.0
+PROMPT_SECONDS = 5.0
 """Length of a prompt, unless a model's context is longer or the clips are shorter."""
+KEEPING_TIME_SECONDS = 8.0
+"""The same where a model keeps time: it goes on in the groove of its prompt's last eight beats."""
 MOST_EXCERPTS = 200
 """Excerpts of real music that are measured at most."""
 FAINT = -20.0

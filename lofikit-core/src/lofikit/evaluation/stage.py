@@ -30,6 +30,7 @@ from lofikit.evaluation.comparison import (
 from lofikit.evaluation.distances import frechet_distance, kernel_distance, thinned
 from lofikit.evaluation.embedding import Embedding, LogMelModulation, Vectors
 from lofikit.evaluation.excerpts import (
+    KEEPING_TIME_SECONDS,
     PROMPT_SECONDS,
     Excerpt,
     real_excerpts,
@@ -89,6 +90,7 @@ class Stage:
         library: Their library.
         options: How they are evaluated.
         needed: Samples that a prompt must have at least, for all models.
+        keeping_time: Whether a model keeps time, which longer prompts serve.
         show: Called as the work goes on.
 
     Attributes:
@@ -109,6 +111,7 @@ class Stage:
         library: Library,
         options: EvaluationOptions,
         needed: int,
+        keeping_time: bool,
         show: Show = lambda what, done, total: None,
     ) -> None:
         data = runs[0].config.data
@@ -134,7 +137,8 @@ class Stage:
                 "--held-out 0.15, or name the runs' own library with --library",
             )
         every = list({p.clip.id: p for ps in (*held, *self._trained) for p in ps}.values())
-        self._prompt, self.excerpt = self._lengths(every, needed)
+        seconds = KEEPING_TIME_SECONDS if keeping_time else PROMPT_SECONDS
+        self._prompt, self.excerpt = self._lengths(every, needed, round(seconds * self.rate))
         self.prompts = spread_prompts(
             self._store, self._held, self._target, options.prompts, self._prompt
         )
@@ -147,10 +151,10 @@ class Stage:
         ids = {clip["id"] for clip in run.manifest().get(kind, [])}
         return [part for part in self._store.clips if part.clip.id in ids]
 
-    def _lengths(self, parts: Sequence[ClipSamples], needed: int) -> tuple[int, int]:
+    def _lengths(self, parts: Sequence[ClipSamples], needed: int, wished: int) -> tuple[int, int]:
         """Returns the samples of a prompt and of an excerpt, which most clips have together."""
         usual = int(np.quantile([part.length for part in parts], 0.25, method="lower"))
-        prompt = max(needed, min(round(PROMPT_SECONDS * self.rate), usual // 4))
+        prompt = max(needed, min(wished, usual // 4))
         excerpt = min(self.length, usual - prompt)
         if excerpt < SHORTEST * self.rate:
             raise LibraryError(

@@ -53,8 +53,9 @@ from lofikit.streaming.processor import inlined
 
 REFLECTION = 0.99999
 """Largest absolute reflection coefficient of Levinson's recursion."""
-STABLE = 0.9995
-"""Largest absolute reflection coefficient of a filter that is taken to be stable."""
+STABLE = 0.999
+"""Largest absolute reflection coefficient of a filter that is taken to be stable: one that is
+hardly so whistles."""
 DAMPINGS = (1.0, 0.998, 0.995, 0.99, 0.98, 0.96, 0.92, 0.85, 0.7, 0.5)
 """What a filter's poles are drawn towards the origin by, the first that makes it stable."""
 WHITE = 1e-9
