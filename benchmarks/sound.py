@@ -34,11 +34,15 @@ WAVES = {
         *("--model", "core/linear", "--model.adaptive", "levinson", "--model.order", "64"),
     ],
     "adaptive: mix": ["--model", "core/linear", "--model.adaptive", "mix"],
-    "LSTM": ["--model", "torch/lstm"],
-    "GRU": ["--model", "torch/gru"],
+    # A plan of many small steps, which serves all of these.
+    "LSTM": ["--recipe", "small/lru", "--model", "torch/lstm"],
+    "GRU": ["--recipe", "small/lru", "--model", "torch/gru"],
     "TCN": ["--recipe", "small/tcn", "--model", "torch/tcn"],
-    "WaveNet": ["--model", "torch/wavenet"],
-    "SampleRNN": ["--model", "torch/samplernn"],
+    "WaveNet": ["--recipe", "small/lru", "--model", "torch/wavenet"],
+    "SampleRNN": ["--recipe", "small/lru", "--model", "torch/samplernn"],
+    "SampleRNN, carried": [
+        *("--recipe", "small/lru", "--model", "torch/samplernn", "--model.carry", "8"),
+    ],
     "LRU": ["--recipe", "small/lru", "--model", "torch/lru"],
     "LRU, logistics": [
         *("--recipe", "small/lru", "--model", "torch/lru", "--model.head", "logistics"),
