@@ -3,8 +3,8 @@
 The phase is integrated from the slopes of the magnitudes (phase gradient heap integration in real
 time, Průša and Søndergaard 2016), and then bent towards what overlapping spectra agree on, by
 Griffin and Lim's iteration (1984) as a chain of pipes, each of which lags behind the one before it
-by the overlap of two spectra. On codes of music, two iterations after the integration are as near
-to the spectra as 32 from random phases; docs/codes.md has the figures.
+by the overlap of two spectra. On codes of music, two iterations after the integration sound as near
+as 32 from random phases; docs/codes.md has the figures.
 """
 
 from __future__ import annotations
