@@ -27,6 +27,11 @@ from lofikit.run import Run
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "lofi"
 HELD_OUT = ("winter-fire-place", "roof-tops", "ocean-memory")
+# The plan of small/lru, of many small steps, for models that have no recipe of their own.
+SMALL = (
+    *("--representation", "mulaw", "--batch-size", "1", "--learning-rate", "0.004"),
+    *("--decay", "cosine", "--epochs", "8", "--steps", "400"),
+)
 WAVES = {
     "linear prediction, 32 back": ["--model", "core/linear"],
     "adaptive: RLS, 32 back": ["--model", "core/linear", "--model.adaptive", "rls"],
@@ -34,15 +39,12 @@ WAVES = {
         *("--model", "core/linear", "--model.adaptive", "levinson", "--model.order", "64"),
     ],
     "adaptive: mix": ["--model", "core/linear", "--model.adaptive", "mix"],
-    # A plan of many small steps, which serves all of these.
-    "LSTM": ["--recipe", "small/lru", "--model", "torch/lstm"],
-    "GRU": ["--recipe", "small/lru", "--model", "torch/gru"],
+    "LSTM": [*SMALL, "--model", "torch/lstm"],
+    "GRU": [*SMALL, "--model", "torch/gru"],
     "TCN": ["--recipe", "small/tcn", "--model", "torch/tcn"],
-    "WaveNet": ["--recipe", "small/lru", "--model", "torch/wavenet"],
-    "SampleRNN": ["--recipe", "small/lru", "--model", "torch/samplernn"],
-    "SampleRNN, carried": [
-        *("--recipe", "small/lru", "--model", "torch/samplernn", "--model.carry", "8"),
-    ],
+    "WaveNet": [*SMALL, "--model", "torch/wavenet"],
+    "SampleRNN": [*SMALL, "--model", "torch/samplernn"],
+    "SampleRNN, carried": [*SMALL, "--model", "torch/samplernn", "--model.carry", "8"],
     "LRU": ["--recipe", "small/lru", "--model", "torch/lru"],
     "LRU, logistics": [
         *("--recipe", "small/lru", "--model", "torch/lru", "--model.head", "logistics"),
