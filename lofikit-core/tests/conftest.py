@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from lofikit.errors import IsolationError
+from lofikit.isolation import find_uv
 
 
 @pytest.fixture
@@ -22,3 +25,15 @@ def processes_of() -> Callable[[Path], list[str]]:
         return found
 
     return find
+
+
+@pytest.fixture(scope="module")
+def offline_uv() -> Iterator[None]:
+    """Lets uv use what it has at hand alone; skips where there is no uv."""
+    try:
+        find_uv()
+    except IsolationError:
+        pytest.skip("uv is not installed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_OFFLINE", "1")
+        yield

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,25 +15,14 @@ import numpy as np
 import pytest
 
 from lofikit.audio import Audio, read
-from lofikit.errors import IsolationError, LofikitError
-from lofikit.isolation import Worker, find_uv
+from lofikit.errors import LofikitError
+from lofikit.isolation import Worker
 from lofikit.library import Library
 from lofikit.separation import separate
 from lofikit.separators.base import Separator
 from lofikit.sources.base import ClipData
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _offline() -> Iterator[None]:
-    try:
-        find_uv()
-    except IsolationError:
-        pytest.skip("uv is not installed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UV_OFFLINE", "1")
-        yield
-
-
+pytestmark = pytest.mark.usefixtures("offline_uv")
 HALVES = """\
 # /// script
 # requires-python = ">=3.8"

@@ -18,6 +18,7 @@ from lofikit import isolation
 from lofikit.errors import IsolationError, LofikitError, WorkerError
 from lofikit.isolation import Worker, find_uv
 
+pytestmark = pytest.mark.usefixtures("offline_uv")
 DOCS = Path(__file__).parents[2] / "docs" / "isolation.md"
 
 SCRIPT = '''\
@@ -68,17 +69,6 @@ def leave(name):
 
 lofikit_worker.serve(add, fail, unfit, slowly, die, leave, start=start)
 '''
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _offline() -> Iterator[None]:
-    try:
-        find_uv()
-    except IsolationError:
-        pytest.skip("uv is not installed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UV_OFFLINE", "1")
-        yield
 
 
 @pytest.fixture(scope="module")
