@@ -21,6 +21,7 @@ from lofikit.chunks import Chunks, LevelledClips, Split, split
 from lofikit.errors import LofikitError, OptionError
 from lofikit.library import Library
 from lofikit.models.base import Model
+from lofikit.models.configs import CarriedConfig
 from lofikit.plan import Phase
 from lofikit.representations.base import Frames, Representation, Samples
 from lofikit.run import Run, write_arrays
@@ -163,8 +164,8 @@ def prepare(
     representation = run.representation()
     _fit(run, representation, LevelledClips(store, parts.training, config.data.level))
     model = run.model(representation.spec)
-    wanted = getattr(model.config, "carry", 1)
-    if wanted != model.carry:
+    # An option of this name in a plugin's own config may mean something else.
+    if isinstance(model.config, CarriedConfig) and model.config.carry != model.carry:
         raise OptionError(
             f"{config.model.name} cannot carry its state from chunk to chunk in training",
             "leave out --model.carry, or choose the same model of torch: --model torch/gru",
