@@ -30,8 +30,9 @@ from lofikit.plan import Phase, TrainingConfig
 from lofikit.plugins import load_class, registry
 from lofikit.representations.base import FrameSpec
 from lofikit.run import ComponentConfig, Run, RunConfig
+from lofikit.session import Session, prepare
 from lofikit.testing.models import spec_name
-from lofikit.training import Session, prepare, train
+from lofikit.training import train
 
 RATE = 4410
 # Whatever option of these names a component has, it gets.

@@ -18,7 +18,8 @@ from lofikit.generation import sidecar
 from lofikit.library import Library
 from lofikit.plan import TrainingConfig
 from lofikit.run import ComponentConfig, Run, RunConfig
-from lofikit.training import prepare, train
+from lofikit.session import prepare
+from lofikit.training import train
 
 STEMS = {"drums": 2205, "bass": 4410}
 

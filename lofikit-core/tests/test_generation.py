@@ -16,7 +16,8 @@ from lofikit.performers import TakeOptions, Voice
 from lofikit.plan import TrainingConfig
 from lofikit.prompts import find_prompt
 from lofikit.run import ComponentConfig, Run, RunConfig
-from lofikit.training import prepare, train
+from lofikit.session import prepare
+from lofikit.training import train
 
 REPRESENTATIONS = {
     "raw": {},

@@ -16,7 +16,8 @@ from lofikit.library import Library
 from lofikit.models.linear import Linear
 from lofikit.plan import Phase, TrainingConfig
 from lofikit.run import ComponentConfig, Run, RunConfig, read_arrays, read_config, write_arrays
-from lofikit.training import Session, prepare, train
+from lofikit.session import Session, prepare
+from lofikit.training import train
 
 
 def config(music: Path, **training: object) -> RunConfig:
@@ -106,7 +107,8 @@ from pathlib import Path
 from lofikit.library import Library
 from lofikit.models.linear import Linear
 from lofikit.run import Run
-from lofikit.training import prepare, train
+from lofikit.session import prepare
+from lofikit.training import train
 run = Run.open(Path(sys.argv[1]))
 session = prepare(run, Library(Path(run.config.library)))
 print("ready", flush=True)

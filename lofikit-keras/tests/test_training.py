@@ -13,9 +13,9 @@ from lofikit.models.base import REAL_LOSSES, Sampling, StepSettings
 from lofikit.models.layers import network
 from lofikit.plan import TrainingConfig
 from lofikit.run import ComponentConfig, Run, RunConfig
+from lofikit.session import prepare
 from lofikit.streaming import engine
 from lofikit.testing.cases import CLASSES, CODES, REAL, ModelCase
-from lofikit.training import prepare
 from lofikit_keras.config import KerasTCNConfig
 from lofikit_keras.models import KerasTCN
 from lofikit_keras.runtime import TCNLayer, keras, tf

@@ -16,9 +16,10 @@ from lofikit.library import Library
 from lofikit.models.base import State
 from lofikit.plan import TrainingConfig
 from lofikit.run import ComponentConfig, Run, RunConfig, read_arrays
+from lofikit.session import Session, prepare
 from lofikit.testing.cases import CLASSES, REAL, ModelCase
 from lofikit.testing.models import check_resuming
-from lofikit.training import Session, prepare, train
+from lofikit.training import train
 
 Small = Callable[..., ModelCase]
 

@@ -12,7 +12,7 @@ from lofikit.models.base import Model, State
 from lofikit.options import build
 from lofikit.plugins import load_class, registry
 from lofikit.run import ComponentConfig, Run, write_atomically
-from lofikit.training import Progress
+from lofikit.session import Progress
 
 
 def convert(run: Run, name: str, path: Path) -> tuple[Run, list[str]]:

@@ -26,7 +26,8 @@ from lofikit.options import build
 from lofikit.plan import Phase, TrainingConfig
 from lofikit.plugins import registry
 from lofikit.run import ComponentConfig, Run, RunConfig, provenance, read_toml
-from lofikit.training import Session, Status, prepare, train
+from lofikit.session import Session, prepare
+from lofikit.training import Status, train
 
 DEFAULT_REPRESENTATION = "core/mulaw"
 KINDS: tuple[Kind, ...] = ("model", "representation")
