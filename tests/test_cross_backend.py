@@ -34,6 +34,8 @@ OPTIONS = {
         "dropout": 0.0,
     },
 }
+LOGISTICS = {"head": "logistics", "mixtures": 3}
+GUIDED = {**LOGISTICS, "predictor": "mix", "predictor_order": 4}
 KERAS = {"device": "cpu", "jit_compile": "off"}
 TORCH = {"device": "cpu"}
 
@@ -56,6 +58,8 @@ def weights_alone(state: State) -> State:
         ("tcn", CLASSES, {"embedding": 3, "activation": "gelu_tanh"}),
         ("lstm", REAL, {}),
         ("lstm", CLASSES, {"embedding": 3}),
+        ("lstm", CLASSES, LOGISTICS),
+        ("lru", CLASSES, GUIDED),
         ("seq2seq", WIDE, {}),
         ("seq2seq", CLASSES, {}),
         ("gru", WIDE, {}),
@@ -89,10 +93,17 @@ def _generated(model, prompt):
 
 
 @pytest.mark.parametrize(
-    "model", ["tcn", "lstm", "gru", "transformer", "lru", "wavenet", "samplernn"]
+    ("model", "spec", "options"),
+    [
+        *((model, REAL, {}) for model in ("tcn", "lstm", "gru", "transformer", "lru", "wavenet")),
+        ("samplernn", REAL, {}),
+        ("samplernn", CLASSES, LOGISTICS),
+        ("lru", CLASSES, GUIDED),
+    ],
 )
-def test_trainings_agree_step_by_step(model):
-    cases = [case(backend, model, REAL) for backend in ("torch", "keras")]
+def test_trainings_agree_step_by_step(model, spec, options):
+    loss = "huber" if spec.levels is None else "cross-entropy"
+    cases = [case(backend, model, spec, **options) for backend in ("torch", "keras")]
     models = [c.build(seed=0) for c in cases]
     models[1].load_state(weights_alone(models[0].state()))
     for step in range(50):
@@ -100,7 +111,7 @@ def test_trainings_agree_step_by_step(model):
             float(
                 m.train_step(
                     c.examples(m, batch=8, seed=step),
-                    c.settings(m, step, optimiser="sgd", loss="huber", learning_rate=0.01),
+                    c.settings(m, step, optimiser="sgd", loss=loss, learning_rate=0.01),
                 )
             )
             for c, m in zip(cases, models, strict=True)

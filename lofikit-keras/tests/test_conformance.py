@@ -22,6 +22,31 @@ class TestTCN(ModelSuite):
     unsupported = (CODES,)
 
 
+LOGISTICS: dict[str, Any] = {"head": "logistics", "mixtures": 3}
+GUIDED: dict[str, Any] = {**LOGISTICS, "predictor": "levinson", "predictor_order": 4}
+
+
+@pytest.mark.slow
+class TestTCNOfLogistics(ModelSuite):
+    component = "keras/tcn"
+    options: ClassVar[dict[str, Any]] = {**TestTCN.options, **LOGISTICS, "embedding": 4}
+    random_options: ClassVar[dict[str, Any]] = {"dropout": 0.2}
+    specs = (CLASSES,)
+    unsupported = (REAL, CODES)
+    test_new_process = None
+
+
+@pytest.mark.slow
+class TestLSTMBesideAPredictor(ModelSuite):
+    component = "keras/lstm"
+    options: ClassVar[dict[str, Any]] = {"window": 12, "units": 8, **GUIDED, **QUICK}
+    random_options = RANDOM
+    specs = (CLASSES,)
+    unsupported = (REAL, CODES, WIDE)
+    learning_rate = 3e-2
+    test_new_process = None
+
+
 @pytest.mark.slow
 class TestLSTM(ModelSuite):
     component = "keras/lstm"

@@ -33,6 +33,9 @@ TRANSFORMER: dict[str, Any] = {
 }
 
 
+NAMED = ("head", "predictor")
+
+
 def case(component: str, spec: FrameSpec, **options: Any) -> ModelCase:
     by_tensorflow = {"device": "cpu", "jit_compile": "off", "engine": False}
     return ModelCase(component, options | by_tensorflow, spec)
@@ -43,6 +46,8 @@ def case(component: str, spec: FrameSpec, **options: Any) -> ModelCase:
     [
         case("keras/tcn", CODES, **TCN),
         case("keras/lstm", WIDE, window=12, units=8, layers=2),
+        case("keras/lstm", CLASSES, window=12, units=8, head="logistics", mixtures=3),
+        case("keras/tcn", CLASSES, **TCN, head="logistics", predictor="rls", predictor_order=4),
         case("keras/seq2seq", CLASSES, block=4, units=10),
         case("keras/gru", CODES, **GRU),
         case("keras/transformer", WIDE, **TRANSFORMER),
@@ -50,7 +55,7 @@ def case(component: str, spec: FrameSpec, **options: Any) -> ModelCase:
         case("keras/wavenet", WIDE, window=12, channels=6, skips=5, dilations=(1, 2)),
         case("keras/samplernn", WIDE, window=14, frame=4, units=6, width=5),
     ],
-    ids=lambda case: case.component,
+    ids=lambda case: "-".join([case.component, *filter(None, map(case.options.get, NAMED))]),
 )
 @pytest.mark.parametrize("check", STREAM_CHECKS, ids=lambda check: check.__name__)
 def test_streams_of_tensorflow(check: Callable[[ModelCase], None], case: ModelCase) -> None:

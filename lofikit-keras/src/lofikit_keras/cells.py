@@ -15,6 +15,7 @@ from lofikit.streaming.network import (
     Conv,
     Dense,
     DiagonalRecurrence,
+    Logistics,
     LRUBlock,
     RMSNorm,
     Tiers,
@@ -321,6 +322,7 @@ def _activated(values: Any, name: str) -> Any:
 
 _CELLS: dict[type[Layer], Callable[[Any], Cell]] = {
     Dense: _DenseCell,
+    Logistics: _DenseCell,
     Conv: _ConvCell,
     TCN: _TCNCell,
     LSTM: _LSTMCell,

@@ -10,19 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from lofikit.errors import RunError, UnsupportedSpecError
+from lofikit.errors import RunError
 from lofikit.models import layers
 from lofikit.models.base import Outputs, Sampling, State, StepSettings, Stream
+from lofikit.models.guides import guides_for
 from lofikit.models.network import NetworkModel
 from lofikit.representations.base import Frames, FrameSpec
+from lofikit.streaming.network import GUIDES
 from lofikit_keras import networks
 from lofikit_keras.layout import canonical, held
+from lofikit_keras.mixture import Logistics
 from lofikit_keras.optimisation import LOSSES, Optimiser, check_optimiser
 from lofikit_keras.runtime import place, set_threads, tf
 from lofikit_keras.streaming import open_stream
 
 _Step = tuple[tuple[Any, ...], Optimiser, dict[bool, Callable[..., Any]]]
 """What the settings were, the optimiser that they ask for, and the step without and with XLA."""
+
+_AT_ONCE = 1 << 22
+"""Values of one distribution's cells computed at once, to bound the memory."""
 
 _NOISES = 3
 """Seeds of a step before those of dropout: which ids are replaced, by what, and input noise."""
@@ -40,11 +46,11 @@ class KerasModel(NetworkModel):
 
     def __init__(self, config: Any, spec: FrameSpec, seed: int) -> None:
         super().__init__(config, spec, seed)
-        if layers.mixtures_of(config):
-            raise UnsupportedSpecError(
-                "--model.head logistics is not among what Keras's models can do",
-                "leave it out, or choose the same model of torch: --model torch/tcn",
-            )
+        self._mixture: Logistics | None = None
+        guided, mixtures = layers.guided(config), layers.mixtures_of(config)
+        self._guides = GUIDES if guided else 0
+        if mixtures and spec.levels is not None:
+            self._mixture = Logistics(mixtures, layers.class_edges(config, spec.levels), guided)
         set_threads(config.threads)
         self._device = place(config.device)
         with tf.device(self._device):
@@ -56,14 +62,28 @@ class KerasModel(NetworkModel):
         self._loaded: State | None = None
         self._losses: dict[str, Callable[..., Any]] = {}
         self._predict = tf.function(
-            self._outputs,
-            input_signature=[tf.TensorSpec((None, None, spec.size), self._dtype)],
-            autograph=False,
+            self._outputs, input_signature=self._signature(None), autograph=False
         )
+        self._logits: Callable[..., Any] | None = None
+        if self._mixture is not None:
+            self._logits = tf.function(self._mixture.logits, reduce_retracing=True, autograph=False)
 
     @property
     def _dtype(self) -> Any:
         return tf.float32 if self.spec.levels is None else tf.int32
+
+    def _signature(self, time: int | None) -> list[Any]:
+        """Returns what the compiled functions take: frames, and what guides them."""
+        return [
+            tf.TensorSpec((None, time, self.spec.size), self._dtype),
+            tf.TensorSpec((None, time, self._guides), tf.float32),
+        ]
+
+    def _given(self, frames: Frames) -> tuple[Any, Any]:
+        """Returns frames as a tensor, and what a predictor says after each."""
+        guides = guides_for(self.config, len(frames), self.spec.levels)
+        told = np.zeros((*frames.shape[:2], 0)) if guides is None else guides.follow(frames)
+        return tf.constant(frames, self._dtype), tf.constant(told, tf.float32)
 
     # The model as tensors: these are traced, and run compiled.
 
@@ -79,19 +99,20 @@ class KerasModel(NetworkModel):
             return tf.cast(frames, tf.float32) * (2.0 / (self.spec.levels - 1)) - 1.0
         rows = self._layers.embedding(frames)
         shape = tf.shape(frames)
-        return tf.reshape(rows, (shape[0], shape[1], layers.input_width(self.config, self.spec)))
+        return tf.reshape(rows, (shape[0], shape[1], rows.shape[-2] * rows.shape[-1]))
 
     def _heads(self, values: Any) -> Any:
+        """Returns what is predicted: values, logits, or what a mixture makes logits of."""
         outputs = self._layers.head(values)
-        if self.spec.levels is None:
+        if self.spec.levels is None or self._mixture is not None:
             return outputs
         shape = tf.shape(outputs)
         return tf.reshape(outputs, (shape[0], shape[1], self.spec.size, self.spec.levels))
 
-    def _outputs(self, frames: Any) -> Any:
-        return self._heads(self._body(self._values(frames), training=False))
+    def _outputs(self, frames: Any, guides: Any) -> Any:
+        return self._heads(self._body(_beside(self._values(frames), guides), training=False))
 
-    def _error(self, frames: Any, loss: Any, seeds: Any = None) -> Any:
+    def _error(self, frames: Any, guides: Any, loss: Any, seeds: Any = None) -> Any:
         """Returns the mean loss of chunks; with seeds of the noise, under dropout and noise."""
         training = seeds is not None
         given = frames[:, self.inputs]
@@ -102,9 +123,15 @@ class KerasModel(NetworkModel):
             values += tf.random.stateless_normal(
                 tf.shape(values), seeds[2], stddev=self.config.input_noise
             )
-        features = self._body(values, training=training)
+        guides = guides[:, self.inputs]
+        features = self._body(_beside(values, guides), training=training)
         outputs = self._heads(features[:, -1:] if self.last_only else features)
-        return loss(frames[:, self.targets], outputs)
+        targets = frames[:, self.targets]
+        if self._mixture is None:
+            return loss(targets, outputs)
+        count = targets.shape[1]
+        likelihood = self._mixture.log_likelihood(outputs[:, -count:], targets, guides[:, -count:])
+        return -tf.reduce_mean(likelihood)
 
     def _replaced(self, given: Any, which: Any, others: Any) -> Any:
         """Replaces a share of class ids by random ones, as the config's ``id_noise`` asks."""
@@ -140,7 +167,7 @@ class KerasModel(NetworkModel):
         compiled = self._step[2][self._xla(frames)]
         with tf.device(self._device):
             return compiled(
-                tf.constant(frames, self._dtype),
+                *self._given(frames),
                 tf.constant(settings.learning_rate, tf.float32),
                 tf.constant(self._seeds(settings.seed)),
             )
@@ -168,11 +195,11 @@ class KerasModel(NetworkModel):
         loss = LOSSES[settings.loss]()
         trained = [v.value for v in variables.values()]
 
-        def step(frames: Any, learning_rate: Any, seeds: Any) -> Any:
+        def step(frames: Any, guides: Any, learning_rate: Any, seeds: Any) -> Any:
             for i, state in enumerate(self._layers.seeds):
                 state.assign(seeds[_NOISES + i])
             with tf.GradientTape() as tape:
-                error = self._error(frames, loss, seeds)
+                error = self._error(frames, guides, loss, seeds)
             # A weight that no output depends on has a gradient of zeros, not none: with skips,
             # that is the last block's match.
             gradients = tape.gradient(error, trained, unconnected_gradients="zero")
@@ -192,20 +219,28 @@ class KerasModel(NetworkModel):
         if settings.loss not in self._losses:
             loss = LOSSES[settings.loss]()
             self._losses[settings.loss] = tf.function(
-                lambda given: self._error(given, loss),
-                input_signature=[tf.TensorSpec((None, self.chunk, self.spec.size), self._dtype)],
+                lambda frames, guides: self._error(frames, guides, loss),
+                input_signature=self._signature(self.chunk),
                 autograph=False,
             )
         with tf.device(self._device):
-            return float(self._losses[settings.loss](tf.constant(frames, self._dtype)))
+            return float(self._losses[settings.loss](*self._given(frames)))
 
     # Predicting.
 
     def forward(self, frames: Frames) -> Outputs:
         """See the base."""
         with tf.device(self._device):
-            outputs: Outputs = self._predict(tf.constant(frames, self._dtype)).numpy()
-        return outputs
+            given, guides = self._given(frames)
+            outputs = self._predict(given, guides)
+            if self._logits is None or self.spec.levels is None:
+                return np.asarray(outputs)
+            piece = max(1, _AT_ONCE // (len(frames) * self.spec.size * self.spec.levels))
+            parts = [
+                self._logits(outputs[:, at : at + piece], guides[:, at : at + piece]).numpy()
+                for at in range(0, max(1, frames.shape[1]), piece)
+            ]
+        return np.concatenate(parts, axis=1)
 
     def stream(self, batch: int, sampling: Sampling, seed: int) -> Stream:
         """See the base; runs in core's engine where that is the fastest."""
@@ -270,6 +305,11 @@ class KerasModel(NetworkModel):
                 )
         self._assign(weights)
         self._loaded = {k: np.array(v) for k, v in state.items() if k.startswith("optimizer/")}
+
+
+def _beside(values: Any, guides: Any) -> Any:
+    """Returns what the first layer takes: what a predictor says goes in after the values."""
+    return tf.concat([values, tf.cast(guides, values.dtype)], axis=2)
 
 
 class KerasTCN(KerasModel):

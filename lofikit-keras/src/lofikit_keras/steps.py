@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lofikit.streaming.network import Input, Network
+from lofikit.streaming.network import Input, Logistics, Network
 from lofikit_keras.cells import Chain, State
 from lofikit_keras.layers import embedded
+from lofikit_keras.mixture import Logistics as Mixture
 from lofikit_keras.runtime import tf
 
 
@@ -20,6 +21,10 @@ class Stepper:
     def __init__(self, network: Network) -> None:
         self._input = network.input
         self._layers = Chain((*network.layers, network.head))
+        self._mixture: Mixture | None = None
+        if isinstance(network.head, Logistics):
+            guided = network.input.predictor is not None
+            self._mixture = Mixture(network.head.mixtures, network.head.edges, guided)
         table = network.input.embedding
         self._embedding = None if table is None else tf.constant(table)
 
@@ -27,14 +32,24 @@ class Stepper:
         """Returns the state of an empty history."""
         return self._layers.initial(batch)
 
-    def step(self, frame: Any, clock: Any, state: State) -> tuple[Any, State]:
+    def step(self, frame: Any, guides: Any, clock: Any, state: State) -> tuple[Any, State]:
         """Steps one frame (batch, size), number ``clock`` of the stream.
 
+        Args:
+            frame: Shape (batch, size).
+            guides: What a predictor says after it (batch, 2); (batch, 0) if there is none.
+            clock: The frame's number.
+            state: What was left by the frame before.
+
         Returns:
-            The head's outputs (batch, head width), and the state after the frame.
+            The head's values or logits (batch, head width), and the state after the frame.
         """
-        values = network_inputs(frame, self._input, self._embedding)
-        return self._layers.step(values, clock, state)
+        values = tf.concat([network_inputs(frame, self._input, self._embedding), guides], axis=1)
+        outputs, state = self._layers.step(values, clock, state)
+        if self._mixture is not None:
+            outputs = self._mixture.logits(outputs, guides)
+            outputs = tf.reshape(outputs, (-1, self._input.head_width))
+        return outputs, state
 
 
 def network_inputs(frames: Any, spec: Input, embedding: Any) -> Any:
@@ -44,7 +59,7 @@ def network_inputs(frames: Any, spec: Input, embedding: Any) -> Any:
     if embedding is None:
         return tf.cast(frames, tf.float32) * (2.0 / (spec.levels - 1)) - 1.0
     rows = embedded(frames, embedding)
-    return tf.reshape(rows, (*frames.shape[:-1], spec.output_width))
+    return tf.reshape(rows, (*frames.shape[:-1], spec.size * spec.width))
 
 
 def head_values(outputs: Any, spec: Input) -> Any:

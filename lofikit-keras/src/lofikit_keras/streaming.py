@@ -15,6 +15,7 @@ import numpy as np
 
 from lofikit.errors import PromptError
 from lofikit.models.base import Outputs, Stream, refuse_given
+from lofikit.models.guides import Guides
 from lofikit.representations.base import Frames
 from lofikit.streaming import engine
 from lofikit.streaming.network import EncoderDecoder, Input, Network
@@ -167,13 +168,16 @@ class TensorFlowStream(_TensorFlowStream):
             self._state = self._stepper.initial(batch)
             self._outputs = tf.zeros((batch, network.input.head_width))
         self._clock = 0
+        self._guides: Guides | None = None
+        if network.input.predictor is not None and network.input.levels is not None:
+            self._guides = Guides(network.input.predictor, batch, network.input.levels)
         self._prime = tf.function(self._prime_span, jit_compile=self._xla, autograph=False)
         self._next = tf.function(self._next_span, jit_compile=self._xla, autograph=False)
 
     def prime(self, frames: Frames) -> Outputs:
         """See the base."""
         given = self._checked(frames)
-        spans = [self._run(self._prime, given[:, at : at + _SPAN]) for at in _starts(given)]
+        spans = [self._fed(given[:, at : at + _SPAN]) for at in _starts(given)]
         self._primed = self._primed or bool(spans)
         width = self._input.head_width
         outputs = np.concatenate([np.zeros((self._batch, 0, width), np.float32), *spans], axis=1)
@@ -184,39 +188,59 @@ class TensorFlowStream(_TensorFlowStream):
         refuse_given(given, "a stream of TensorFlow")
         self._start(1)
         draws = self._draws.numbers(self._generated, n)
-        spans = [self._run(self._next, draws[:, at : at + _SPAN]) for at in _starts(draws)]
+        if self._guides is None:
+            spans = [self._run(self._next, draws[:, at : at + _SPAN]) for at in _starts(draws)]
+        else:  # a predictor hears each frame before the network does, outside of TensorFlow
+            spans = [self._drawn(draws[:, at : at + 1]) for at in range(n)]
         self._generated += n
         return np.concatenate([np.zeros_like(draws, self._dtype)[:, :0], *spans], axis=1)
+
+    def _fed(self, frames: Frames) -> np.ndarray:
+        """Feeds at most a span of frames, and returns what they predict."""
+        told = frames[..., :0] if self._guides is None else self._guides.follow(frames)
+        return self._run(self._prime, frames, told.astype(np.float32))
+
+    def _drawn(self, draws: np.ndarray) -> Frames:
+        """Draws a frame and feeds it back."""
+        with tf.device(self._device):
+            outputs = self._outputs[:, None]
+            frame = draw(outputs, draws, self._input, self._temperatures, self._top_p).numpy()
+        self._fed(frame)
+        return np.asarray(frame)
 
     @property
     def _dtype(self) -> Any:
         return np.float32 if self._input.levels is None else np.int32
 
-    def _run(self, function: Any, given: np.ndarray) -> np.ndarray:
-        """Runs a compiled loop over at most a span of frames (batch, time, size)."""
-        count = given.shape[1]
-        padded = np.pad(given, ((0, 0), (0, _SPAN - count), (0, 0))).transpose(1, 0, 2)
+    def _run(self, function: Any, *given: np.ndarray) -> np.ndarray:
+        """Runs a compiled loop over at most a span of what each frame has (batch, time, ...)."""
+        count = given[0].shape[1]
+        padded = [np.pad(one, ((0, 0), (0, _SPAN - count), (0, 0))) for one in given]
         with tf.device(self._device):
             collected, self._outputs, self._state = function(
-                tf.constant(padded), tf.constant(count), tf.constant(self._clock),
-                self._outputs, self._state,
+                *(tf.constant(one.transpose(1, 0, 2)) for one in padded),
+                tf.constant(count), tf.constant(self._clock), self._outputs, self._state,
             )  # fmt: skip
         self._clock += count
         return collected.numpy()[:count].transpose(1, 0, 2)
 
     # Traced: both step `count` frames and return what they collected, the last outputs and state.
 
-    def _prime_span(self, given: Any, count: Any, clock: Any, outputs: Any, state: Any) -> Any:
+    def _prime_span(
+        self, given: Any, told: Any, count: Any, clock: Any, outputs: Any, state: Any
+    ) -> Any:
         def step(now: Any, kept: Any, _: Any, state: Any) -> Any:
-            outputs, state = self._stepper.step(given[now], clock + now, state)
+            outputs, state = self._stepper.step(given[now], told[now], clock + now, state)
             return now + 1, kept.write(now, outputs), outputs, state
 
         return _loop(step, count, tf.TensorArray(tf.float32, _SPAN), outputs, state)
 
     def _next_span(self, draws: Any, count: Any, clock: Any, outputs: Any, state: Any) -> Any:
+        unguided = tf.zeros((self._batch, 0))
+
         def step(now: Any, kept: Any, outputs: Any, state: Any) -> Any:
             frame = draw(outputs, draws[now], self._input, self._temperatures, self._top_p)
-            outputs, state = self._stepper.step(frame, clock + now, state)
+            outputs, state = self._stepper.step(frame, unguided, clock + now, state)
             return now + 1, kept.write(now, frame), outputs, state
 
         return _loop(step, count, tf.TensorArray(self._dtype, _SPAN), outputs, state)

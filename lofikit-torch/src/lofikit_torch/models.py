@@ -12,13 +12,14 @@ from torch import Tensor
 
 from lofikit.errors import OptionError, RunError
 from lofikit.models.base import Outputs, Sampling, State, StepSettings, Stream
+from lofikit.models.guides import guides_for
 from lofikit.models.layers import initial_weights, network
 from lofikit.models.network import NetworkModel
 from lofikit.representations.base import Frames, FrameSpec
 from lofikit.streaming import engine
 from lofikit_torch.bodies.base import Memory
 from lofikit_torch.device import check_precision, find_device, working
-from lofikit_torch.guides import guides_for
+from lofikit_torch.guides import followed
 from lofikit_torch.networks import FrameNetwork, core_layout
 from lofikit_torch.optimisers import OPTIMISERS, Optimiser, clip
 from lofikit_torch.stream import CompiledStream, TorchStream
@@ -128,8 +129,8 @@ class TorchModel(NetworkModel):
         with working(self.device, self.config, training=False), torch.inference_mode():
             given = self._tensor(frames)
             guides = guides_for(self.config, len(given), self.spec.levels)
-            told = None if guides is None else guides.follow(given)
-            outputs: Tensor = self._network(self._network.inputs(given, told), [])
+            inputs = self._network.inputs(given, followed(guides, given))
+            outputs: Tensor = self._network(inputs, [])
             return outputs.cpu().numpy()
 
     def state(self) -> State:
@@ -217,8 +218,8 @@ class TorchModel(NetworkModel):
 
     def _guides(self, examples: Tensor) -> Tensor | None:
         """Returns what a predictor says beside the inputs of examples, if there is one."""
-        guides = guides_for(self.config, len(examples), self.spec.levels)
-        return None if guides is None else guides.follow(examples)[:, self.inputs]
+        told = followed(guides_for(self.config, len(examples), self.spec.levels), examples)
+        return None if told is None else told[:, self.inputs]
 
     def _parts(self, given: Tensor) -> list[slice]:
         count, time, _ = given.shape

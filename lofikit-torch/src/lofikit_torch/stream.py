@@ -10,12 +10,13 @@ from torch import Tensor
 
 from lofikit.errors import PromptError
 from lofikit.models.base import Outputs, Sampling, Stream, refuse_given
+from lofikit.models.guides import guides_for
 from lofikit.representations.base import Frames
 from lofikit.streaming.engine import EngineStream, checked_given
 from lofikit_torch.bodies.base import Memory
 from lofikit_torch.config import TorchOptions
 from lofikit_torch.device import working
-from lofikit_torch.guides import guides_for
+from lofikit_torch.guides import followed
 from lofikit_torch.layers import History
 from lofikit_torch.networks import FrameNetwork
 
@@ -144,8 +145,7 @@ class TorchStream(Stream):
             self._drawn = None
 
     def _extend(self, frames: Tensor) -> Tensor:
-        told = None if self._guides is None else self._guides.follow(frames)
-        inputs = self._network.inputs(frames, told)
+        inputs = self._network.inputs(frames, followed(self._guides, frames))
         outputs: Tensor = self._network(inputs, [], memory=self._memory)
         self._ahead = outputs[:, -self._block :]
         return outputs

@@ -72,9 +72,24 @@ def mixtures_of(config: Config) -> int:
     return 0
 
 
+def predictor_of(config: Config) -> Predictor | None:
+    """Returns the adaptive linear prediction that goes in, and centres the mixture, if any."""
+    if isinstance(config, CausalConfig) and config.predictor != "none":
+        return Predictor(config.predictor, config.predictor_order)
+    return None
+
+
 def guided(config: Config) -> bool:
-    """Returns whether adaptive linear prediction goes in, and centres the mixture."""
-    return isinstance(config, CausalConfig) and config.predictor != "none"
+    """Returns whether there is a predictor."""
+    return predictor_of(config) is not None
+
+
+def class_edges(config: Config, levels: int) -> NDArray[np.float32]:
+    """Returns the inner edges of the classes' cells for a mixture, shape (levels - 1,).
+
+    Around a prediction they lie where samples do, and elsewhere evenly.
+    """
+    return companded_edges(levels) if guided(config) else even_edges(levels)
 
 
 def check_spec(config: Config, spec: FrameSpec) -> None:
@@ -163,10 +178,7 @@ def network(
     """Returns the description that the streaming engine runs."""
     head = Dense(weights["head.weight"], weights["head.bias"])
     if (mixtures := mixtures_of(config)) and spec.levels is not None:
-        edges = companded_edges(spec.levels) if guided(config) else even_edges(spec.levels)
+        edges = class_edges(config, spec.levels)
         head = Logistics(head.weight, head.bias, mixtures=mixtures, edges=edges)
-    predictor = None
-    if isinstance(config, CausalConfig) and guided(config):
-        predictor = Predictor(config.predictor, config.predictor_order)
-    frames = Input(spec.size, spec.levels, weights.get("embedding"), predictor)
+    frames = Input(spec.size, spec.levels, weights.get("embedding"), predictor_of(config))
     return family_of(config).network(config, frames, weights, head)
