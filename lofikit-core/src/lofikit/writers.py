@@ -24,9 +24,14 @@ _WRITERS: dict[str, tuple[str, str, tuple[int, ...]]] = {
     ".mp3": ("MP3", "MPEG_LAYER_III", _MP3_RATES),
 }
 
+_HEADER = 4_096
+"""Bytes within which the samples of a WAV begin."""
+
 
 class Writer:
-    """Writes audio block by block; the file is playable whenever writing stops.
+    """Writes audio block by block; the file is playable whenever writing stops, even by a kill.
+
+    (An ogg, opus or mp3 then lacks what its encoder still holds, some seconds.)
 
     Args:
         path: The file; its suffix names the format (wav, flac, ogg, opus, mp3).
@@ -74,6 +79,8 @@ class Writer:
             for i in range(0, len(block), BLOCK):  # libsndfile's encoders overflow on long blocks
                 self._file.write(block[i : i + BLOCK])
             self._file.flush()
+            if self.path.suffix.lower() == ".wav":
+                _state_length(self.path)
         except (soundfile.SoundFileError, OSError, AssertionError) as error:
             words = libsndfile_words(error)
             if words in ("", "System error"):  # all that libsndfile says of a full disk
@@ -98,6 +105,21 @@ class Writer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _state_length(path: Path) -> None:
+    """Writes the length so far into the header of a WAV that is being written.
+
+    libsndfile does so when it closes the file, and a process that is killed closes nothing.
+    """
+    with path.open("r+b") as file:
+        length = min(file.seek(0, os.SEEK_END), 0xFFFF_FFFF)
+        file.seek(0)
+        at = file.read(_HEADER).find(b"data") + 4
+        if at > 4:
+            for place in (4, at):
+                file.seek(place)
+                file.write(struct.pack("<I", length - place - 4))
 
 
 class PipeWriter:
