@@ -185,13 +185,15 @@ class TensorFlowStream(_TensorFlowStream):
 
     def next(self, n: int, given: Frames | None = None) -> Frames:
         """See the base."""
-        refuse_given(given, "a stream of TensorFlow")
+        size, levels = self._input.size, self._input.levels
+        told = engine.checked_given(given, self._batch, n, size, levels)
         self._start(1)
         draws = self._draws.numbers(self._generated, n)
         if self._guides is None:
-            spans = [self._run(self._next, draws[:, at : at + _SPAN]) for at in _starts(draws)]
+            cuts = (slice(at, at + _SPAN) for at in _starts(draws))
+            spans = [self._run(self._next, draws[:, cut], told[:, cut]) for cut in cuts]
         else:  # a predictor hears each frame before the network does, outside of TensorFlow
-            spans = [self._drawn(draws[:, at : at + 1]) for at in range(n)]
+            spans = [self._drawn(draws[:, i : i + 1], told[:, i : i + 1]) for i in range(n)]
         self._generated += n
         return np.concatenate([np.zeros_like(draws, self._dtype)[:, :0], *spans], axis=1)
 
@@ -200,13 +202,19 @@ class TensorFlowStream(_TensorFlowStream):
         told = frames[..., :0] if self._guides is None else self._guides.follow(frames)
         return self._run(self._prime, frames, told.astype(np.float32))
 
-    def _drawn(self, draws: np.ndarray) -> Frames:
+    def _drawn(self, draws: np.ndarray, told: np.ndarray) -> Frames:
         """Draws a frame and feeds it back."""
         with tf.device(self._device):
-            outputs = self._outputs[:, None]
-            frame = draw(outputs, draws, self._input, self._temperatures, self._top_p).numpy()
+            frame: Frames = self._frame(self._outputs[:, None], draws, told).numpy()
         self._fed(frame)
-        return np.asarray(frame)
+        return frame
+
+    def _frame(self, outputs: Any, draws: Any, told: Any) -> Any:
+        """Draws a frame (..., size); of values that are told, shape (..., size or 0), those."""
+        frame = draw(outputs, draws, self._input, self._temperatures, self._top_p)
+        if told.shape[-1] == 0:
+            return frame
+        return tf.where(tf.math.is_nan(told), frame, tf.cast(told, frame.dtype))
 
     @property
     def _dtype(self) -> Any:
@@ -235,11 +243,13 @@ class TensorFlowStream(_TensorFlowStream):
 
         return _loop(step, count, tf.TensorArray(tf.float32, _SPAN), outputs, state)
 
-    def _next_span(self, draws: Any, count: Any, clock: Any, outputs: Any, state: Any) -> Any:
+    def _next_span(
+        self, draws: Any, told: Any, count: Any, clock: Any, outputs: Any, state: Any
+    ) -> Any:
         unguided = tf.zeros((self._batch, 0))
 
         def step(now: Any, kept: Any, outputs: Any, state: Any) -> Any:
-            frame = draw(outputs, draws[now], self._input, self._temperatures, self._top_p)
+            frame = self._frame(outputs, draws[now], told[now])
             outputs, state = self._stepper.step(frame, unguided, clock + now, state)
             return now + 1, kept.write(now, frame), outputs, state
 
@@ -305,7 +315,7 @@ class TensorFlowBlockStream(_TensorFlowStream):
 
     def next(self, n: int, given: Frames | None = None) -> Frames:
         """See the base."""
-        refuse_given(given, "a stream of TensorFlow")
+        refuse_given(given, "a model of blocks of frames")
         self._start(self._block)
         parts = []
         while n:
