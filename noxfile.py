@@ -92,7 +92,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def types(session: nox.Session) -> None:
-    """Types of core and of the sources on the web, by mypy in strict mode."""
+    """Types of all packages but spleeter's, whose worker has a Python of its own."""
     install(session, "archive", "spotify")
     session.install("mypy")
     session.run("mypy")

@@ -103,7 +103,7 @@ class _TCNCell(Cell):
     def __init__(self, layer: TCN) -> None:
         self._layer = layer
         self._convs = [[cell(conv) for conv in block.convs] for block in layer.blocks]
-        self._matches = [block.match and cell(block.match) for block in layer.blocks]
+        self._matches = [cell(block.match) if block.match else None for block in layer.blocks]
 
     def initial(self, batch: int) -> State:
         return tuple(conv.initial(batch) for convs in self._convs for conv in convs)

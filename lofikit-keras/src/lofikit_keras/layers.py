@@ -25,7 +25,7 @@ def embedded(ids: Any, table: Any) -> Any:
     return tf.gather(tf.reshape(table, (size * levels, width)), ids + levels * tf.range(size))
 
 
-class Embedding(keras.layers.Layer):  # type: ignore[misc]
+class Embedding(keras.layers.Layer):
     """A learned row for each class id; see `lofikit.streaming.network.Input` for the table."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -45,7 +45,7 @@ def rms_norm(x: Any, scale: Any) -> Any:
     return tf.cast(exact * tf.math.rsqrt(mean + NORM_EPSILON), x.dtype) * scale
 
 
-class RMSNorm(keras.layers.Layer):  # type: ignore[misc]
+class RMSNorm(keras.layers.Layer):
     """A root mean square norm with a learned scale."""
 
     def __init__(self, width: int) -> None:

@@ -106,7 +106,7 @@ class TorchModel(NetworkModel):
                 inputs[..., : noise.shape[2]] += noise[part]
             loss = self._compare(inputs, examples[part], settings, [m[part] for m in masks], memory)
             loss = loss * (len(inputs) / count)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             total += loss.detach()
             if memory is not None:
                 memory[:] = [_detached(left) for left in memory]

@@ -36,7 +36,7 @@ def diagonal_recurrence(values: Tensor, decay: Tensor, before: Tensor) -> Tensor
     """
     before = before.detach()
     if values.device.type == "cpu":
-        states: Tensor = _Compiled.apply(values, decay, before)  # type: ignore[no-untyped-call]
+        states: Tensor = _Compiled.apply(values, decay, before)
         return states
     return by_chunks(values, decay, before)
 
@@ -51,7 +51,7 @@ class _Compiled(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         decay, before, states = ctx.saved_tensors
         of_values = np.array(gradient.numpy(), order="C")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,6 @@ from lofikit.models.guides import guides_for
 from lofikit.representations.base import Frames
 from lofikit.streaming.engine import EngineStream, checked_given
 from lofikit_torch.bodies.base import Memory
-from lofikit_torch.config import TorchOptions
 from lofikit_torch.device import working
 from lofikit_torch.guides import followed
 from lofikit_torch.layers import History
@@ -66,7 +66,7 @@ class TorchStream(Stream):
         network: FrameNetwork,
         batch: int,
         block: int,
-        options: TorchOptions,
+        options: Any,  # one of core's with TorchOptions
         device: torch.device,
         sampling: Sampling,
         seed: int,

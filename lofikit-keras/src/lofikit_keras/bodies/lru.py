@@ -35,7 +35,7 @@ def lru(config: LRUConfig, width: int) -> Body:
     return keras.Model(inputs, values), variables
 
 
-class DiagonalRecurrence(keras.layers.Layer):  # type: ignore[misc]
+class DiagonalRecurrence(keras.layers.Layer):
     """Projections around a recurrence of complex states; see `lofikit.models.families.lru`.
 
     Always in float32: factors so near to 1 are not to be told from it in bfloat16.

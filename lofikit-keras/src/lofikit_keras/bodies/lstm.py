@@ -13,7 +13,7 @@ from lofikit_keras.runtime import keras
 def lstm(config: LSTMConfig, width: int) -> Body:
     """Builds LSTM layers in order, with dropout after each."""
     inputs = keras.Input((None, width))
-    values, variables = inputs, {}
+    values, variables = inputs, Variables()
     for name in layer_names(config):
         layer = keras.layers.LSTM(config.units, return_sequences=True)
         values = dropped(layer(values), config.dropout)

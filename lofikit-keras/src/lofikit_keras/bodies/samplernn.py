@@ -25,7 +25,7 @@ def samplernn(config: SampleRNNConfig, width: int) -> Body:
     }
 
 
-class Tiers(keras.layers.Layer):  # type: ignore[misc]
+class Tiers(keras.layers.Layer):
     """See `lofikit.streaming.network.Tiers`, of which this is the sum before the activation's.
 
     Args:

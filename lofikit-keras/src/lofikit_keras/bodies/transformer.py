@@ -32,7 +32,7 @@ def transformer(config: TransformerConfig, width: int) -> Body:
     return keras.Model(inputs, norm(values)), {**variables, "norm": norm.scale}
 
 
-class Attention(keras.layers.Layer):  # type: ignore[misc]
+class Attention(keras.layers.Layer):
     """Causal self-attention; see :class:`lofikit.streaming.attention.Attention`.
 
     Args:
