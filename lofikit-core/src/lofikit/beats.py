@@ -17,21 +17,14 @@ from numpy.typing import NDArray
 
 from lofikit.audio import Audio, quiet_decoders, read_mono, resample
 from lofikit.library import Clip, Library
+from lofikit.tracking import LEAST, RATE, find_beats
 
-RATE = 11_025
-"""Rate in Hz that beats are tracked at."""
-HOP = 256
-"""Samples from one value of the onset strength to the next."""
-START_BPM = 85.0
-"""Tempo that is likeliest before anything is heard: lo-fi lies between 70 and 90."""
-LEAST = 4
-"""Fewer beats than this are no beat."""
+FILE = "beats-2.jsonl"
+"""Of a library's samples; another way of tracking has another number."""
 STEADY = 16
 """Beats that tell how music goes on."""
 SAME_TEMPO, SAME_BEAT = 0.03, 0.12
 """How far apart pulses of one music may be heard: as a share of the period, and in beats."""
-SLOWEST_BPM, FASTEST_BPM = 56.0, 120.0
-"""A tracker that finds half or twice the tempo is put right by these bounds, wider than lo-fi's."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +49,8 @@ class Beats:
     def period(self) -> float | None:
         """Seconds from one beat to the next, or ``None`` where there is no beat.
 
-        The median over pairs of beats that lie half of all beats apart: a tracker puts each beat
-        on a grid of its own, 23 ms wide, which neighbours see most of.
+        The median over pairs of beats that lie half of all beats apart: a source may put each beat
+        on a grid of its own, which neighbours see most of.
         """
         if len(self.times) < LEAST:
             return None
@@ -147,38 +140,17 @@ NO_BEATS = Beats(np.zeros(0))
 
 
 def track(audio: Audio) -> Beats:
-    """Finds the beats of music (librosa's tracker, Ellis 2007).
+    """Finds the beats of music; see :mod:`lofikit.tracking`.
 
     Args:
         audio: The music; its channels are averaged.
     """
-    mono = resample(Audio(audio.mono()[None], audio.rate), RATE).samples[0]
-    return _track(mono)
+    return _found(resample(Audio(audio.mono()[None], audio.rate), RATE).samples[0])
 
 
-def _track(samples: NDArray[np.float32]) -> Beats:
-    from librosa.beat import beat_track
-
-    if len(samples) < 4 * HOP or not np.abs(samples).max() > 0:
-        return NO_BEATS
-    _, times = beat_track(
-        y=samples, sr=RATE, hop_length=HOP, start_bpm=START_BPM, units="time", trim=False
-    )
-    return folded(Beats(times)) if len(times) >= LEAST else NO_BEATS
-
-
-def folded(beats: Beats) -> Beats:
-    """Returns beats with one put between each two, or each second taken, until they are of lo-fi.
-
-    They are rounded as they are kept, so that a later run reads the very same.
-    """
-    times = np.asarray(beats.times, np.float64)
-    while 60.0 / float(np.median(np.diff(times))) < SLOWEST_BPM:
-        between = (times[1:] + times[:-1]) / 2
-        times = np.sort(np.concatenate([times, between]))
-    while 60.0 / float(np.median(np.diff(times))) > FASTEST_BPM and len(times) >= 2 * LEAST:
-        times = times[::2]
-    return Beats(np.round(times, 4))
+def _found(samples: NDArray[np.float32]) -> Beats:
+    # Rounded as they are kept, so that a later run reads the very same.
+    return Beats(np.round(find_beats(samples), 4))
 
 
 def tracked(
@@ -195,7 +167,7 @@ def tracked(
     """
     folder = library.path / "samples"
     folder.mkdir(exist_ok=True)
-    file = folder / "beats.jsonl"
+    file = folder / FILE
     with FileLock(f"{file}.lock"):
         known = _read(file)
         missing = [clip for clip in clips if clip.id not in known]
@@ -217,7 +189,7 @@ def _told(clip: Clip) -> Beats | None:
 
 def _heard(library: Library, clip: Clip) -> Beats:
     blocks = list(read_mono(library.path / clip.file, RATE, clip.gain))
-    return _track(np.concatenate(blocks)) if blocks else NO_BEATS
+    return _found(np.concatenate(blocks)) if blocks else NO_BEATS
 
 
 def _read(file: Path) -> dict[str, Beats]:
