@@ -30,7 +30,7 @@ HELD_OUT = ("winter-fire-place", "roof-tops", "ocean-memory")
 # The plan of small/lru, of many small steps, for models that have no recipe of their own.
 SMALL = (
     *("--representation", "mulaw", "--batch-size", "1", "--learning-rate", "0.004"),
-    *("--decay", "cosine", "--epochs", "8", "--steps", "400"),
+    *("--decay", "cosine", "--epochs", "8"),
 )
 WAVES = {
     "linear prediction, 32 back": ["--model", "core/linear"],

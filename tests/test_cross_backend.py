@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
+from lofikit.cli.main import run as lofikit
 from lofikit.models.base import Sampling, State
 from lofikit.testing.cases import CLASSES, CODES, REAL, WIDE, ModelCase
 
@@ -144,3 +145,23 @@ def test_optimisers_go_on_in_the_other_backend(source, target, optimiser, model,
         each.train_step(one.examples(each, seed=3), one.settings(each, 3, **changes))
     for name, value in trained.state().items():
         np.testing.assert_allclose(other.state()[name], value, atol=2e-6, err_msg=name)
+
+
+@BOTH_WAYS
+def test_a_run_crosses_by_commands(source, target, tmp_path, monkeypatch, capsys):
+    """What is a backend's own, its threads for example, stays behind, whatever it is."""
+    monkeypatch.chdir(tmp_path)
+    made = ["collect", "synthetic", "--source.clips", "2", "--source.seconds", "3", "-o", "music"]
+    assert lofikit(made) == 0
+    own = {"keras": ["--model.precision", "mixed_bfloat16"], "torch": ["--model.threads", "2"]}
+    small = ["--model.window", "24", "--model.units", "6", "--representation", "mulaw"]
+    plan = ["--epochs", "1", "--steps", "2", "--batch-size", "2", "--audition", "0"]
+    words = ["train", "music", "--model", f"{source}/lstm", *small, *own[source], *plan]
+    assert lofikit([*words, "-o", "one"]) == 0
+    assert lofikit(["convert", "one", "--to", f"{target}/lstm", "-o", "other"]) == 0
+    assert "left out, as each backend has its own" in " ".join(capsys.readouterr().err.split())
+    for run in ("one", "other"):
+        take = ["generate", run, "--prompt", "noise", "--seconds", "0.05", "-o", f"{run}.wav"]
+        assert lofikit(take) == 0
+    again = ["train", "--config", "one/run.toml", "--model", f"{target}/lstm", "-o", "again"]
+    assert lofikit(again) == 0

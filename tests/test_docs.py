@@ -130,9 +130,11 @@ def made_small(words: list[str]) -> list[str]:
         file = Path(words[1])
         file.write_text(re.sub(r"(?m)^seconds = .+$", "seconds = 0.2", file.read_text()))
     if words[0] == "train" and "--resume" not in words:
-        size = ["--epochs", "1", "--steps", "2", "--batch-size", "2", "--audition", "0.1"]
+        size = ["--epochs", "1", "--batch-size", "2", "--audition", "0.1"]
         if "--minutes" in words:
             words[words.index("--minutes") + 1] = "0.02"
+        else:
+            size += ["--steps", "2"]
         for kind, component in chosen(parse(words)).items():
             fields = load_class(component.config).model_fields
             for name, value in SMALL[kind].items():

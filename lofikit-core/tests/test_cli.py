@@ -125,6 +125,19 @@ WRONG = [
     ),
     (["train", "LIB", "--model", "linear", "--epohcs", "3", "-o", "NEW"], "--epohcs", "--epochs"),
     (
+        ["train", "LIB", "--model", "linear", "--minutes", "1", "--steps", "3", "-o", "NEW"],
+        "--steps does too",
+        "leave one of them out",
+    ),
+    (["train", "LIB", "--model", "linear", "--minutes", "inf", "-o", "NEW"], "--minutes", "min"),
+    (
+        ["evaluate", "RUN", "--bits-only", "--quick"],
+        "--quick goes with takes",
+        "leave one out",
+    ),
+    (["evaluate", "RUN", "--embedding", "mine"], "names no class", "package.module:Class"),
+    (["evaluate", "RUN", "--embedding", "absent.mine:It"], "absent", "embed(samples, rate)"),
+    (
         ["train", "LIB", "--model", "linear", "--model.order", "0", "-o", "NEW"],
         "--model.order 0: input should be greater than or equal to 1",
         "Past frames",

@@ -101,6 +101,23 @@ def test_a_stopped_training_resumes_to_the_same_bits(
     assert lines_of(tmp_path / "parts") == lines_of(tmp_path / "whole")
 
 
+def test_ctrl_c_ends_an_audition_at_once_and_the_training_with_it(
+    tmp_path: Path, music: Path
+) -> None:
+    train(session(tmp_path / "whole", music))
+    parts, heard = session(tmp_path / "parts", music), []
+
+    def audition(made: Session) -> None:
+        heard.append(made.progress.step)
+        signal.raise_signal(signal.SIGINT)
+        heard.append(-1)  # of a take that is heard to its end
+
+    assert train(parts, checkpointed=audition).finished == ""
+    assert heard == [parts.progress.step]
+    assert train(prepare(Run.open(tmp_path / "parts"), Library(music))).finished
+    assert states(tmp_path / "parts") == states(tmp_path / "whole")
+
+
 KILLED = """
 import sys
 from pathlib import Path

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lofikit.errors import UnsupportedSpecError
 from lofikit.models.layers import check_spec
-from lofikit.testing.cases import CODES, REAL
+from lofikit.testing.cases import CLASSES, CODES, REAL
 from lofikit_torch.config import TorchLSTMConfig
 from lofikit_torch.mixture import Logistics
 
@@ -58,6 +58,15 @@ def test_a_far_target_still_has_a_gradient() -> None:
     likelihood.sum().backward()
     assert values.grad is not None
     assert torch.isfinite(values.grad).all() and values.grad[0, 0, 1] > 0.1
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [({"mixtures": 3}, "head logistics"), ({"predictor_order": 8}, "predictor levinson")],
+)
+def test_options_that_would_do_nothing_are_refused(options: dict[str, int], needed: str) -> None:
+    with pytest.raises(UnsupportedSpecError, match=f"does nothing without --model.{needed}"):
+        check_spec(TorchLSTMConfig(**options), CLASSES)
 
 
 @pytest.mark.parametrize("spec", [REAL, CODES], ids=["real", "codes"])

@@ -7,9 +7,10 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from lofikit.errors import OptionError, RunError
+from lofikit.errors import LofikitError, OptionError, RunError
+from lofikit.hookspecs import Component, Kind
 from lofikit.models.base import Model, State
-from lofikit.options import build
+from lofikit.options import Options, build
 from lofikit.plugins import load_class, registry
 from lofikit.run import ComponentConfig, Run, write_atomically
 from lofikit.session import Progress
@@ -27,7 +28,7 @@ def convert(run: Run, name: str, path: Path) -> tuple[Run, list[str]]:
         path: Folder of the new run.
 
     Returns:
-        The new run, and the options that the other backend does not have.
+        The new run, and the options that were the old backend's own.
 
     Raises:
         OptionError: If the models are not the same one.
@@ -40,10 +41,10 @@ def convert(run: Run, name: str, path: Path) -> tuple[Run, list[str]]:
             f"{run.path} is a run of {old.name}, and {component.name} is another model",
             f"name the {old.name.split('/')[1]} of another package",
         )
-    fields = load_class(component.config).model_fields
-    kept = {key: value for key, value in old.options.items() if key in fields}
-    left = [key for key in old.options if key not in fields]
+    shared = shared_options("model", old.name, component)
+    kept = {key: value for key, value in old.options.items() if key in shared}
     config = build(load_class(component.config), kept, prefix="model")
+    left = [key for key in old.options if key not in shared]
     chosen = ComponentConfig(name=component.name, options=config.model_dump(mode="json"))
     representation = run.representation()
     weights = _weights(run)
@@ -69,6 +70,31 @@ def convert(run: Run, name: str, path: Path) -> tuple[Run, list[str]]:
         progress = asdict(Progress(step=step, finished=f"converted from {old.name}"))
         new.save(checkpoint, arrays, progress)
     return new, left
+
+
+def shared_options(kind: Kind, name: str, component: Component) -> frozenset[str]:
+    """Returns the names of options that mean the same for two components of one kind.
+
+    They are those of the bases that both derive from. What a package adds of its own, the threads
+    of a backend for example, may have the same name there and take other values.
+
+    Args:
+        kind: Of both.
+        name: Of the one, which need not be installed.
+        component: The other.
+    """
+    wanted: type[Options] = load_class(component.config)
+    bases = [base for base in wanted.__mro__ if issubclass(base, Options)]
+    try:
+        before: type[Options] = load_class(registry().find(kind, name).config)
+    except LofikitError:  # then what the other's own package does not add
+        own = wanted.__module__.partition(".")[0]
+        shared = [base for base in bases if base.__module__.partition(".")[0] != own]
+    else:
+        shared = [base for base in bases if issubclass(before, base)]
+        if not any(base.model_fields for base in shared):
+            return frozenset(wanted.model_fields.keys() & before.model_fields.keys())
+    return frozenset(field for base in shared for field in base.model_fields)
 
 
 def _weights(run: Run) -> dict[str, State]:

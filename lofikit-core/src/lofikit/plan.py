@@ -75,6 +75,7 @@ class TrainingConfig(Options):
         "the phases keep their proportions; none takes the steps as they are.",
         unit="min",
         gt=0.0,
+        le=525_600.0,  # a year
     )
     patience: int = option(
         0,

@@ -18,6 +18,9 @@ from lofikit.representations.base import Frames, Representation, Samples
 from lofikit.run import Run, write_arrays
 from lofikit.samples import open_samples
 
+FEW_STEPS = 20
+"""Steps below which a budget of time holds no training worth the name."""
+
 
 @dataclass
 class Progress:
@@ -145,7 +148,7 @@ def prepare(
     if isinstance(model.config, CarriedConfig) and model.config.carry != model.carry:
         raise OptionError(
             f"{config.model.name} cannot carry its state from chunk to chunk in training",
-            "leave out --model.carry, or choose the same model of torch: --model torch/gru",
+            "leave out --model.carry, or choose the same model of another package, if there is one",
         )
     for phase in config.training.phases:
         model.check_settings(phase.settings(model.default_loss, 0, 0.0, 0))
@@ -204,8 +207,10 @@ def _keep_to_time(session: Session, minutes: float) -> None:
         )
         for p in training.phases
     ]
+    settings = training.phases[0].settings(model.default_loss, 0, 0.0, 0)
+    session.held_out_loss(settings)  # the first one compiles
     began = time.perf_counter()
-    session.held_out_loss(training.phases[0].settings(model.default_loss, 0, 0.0, 0))
+    session.held_out_loss(settings)
     epoch_seconds = time.perf_counter() - began
     model.load_state(before)
     steps = [session.steps_of(phase) for phase in training.phases]
@@ -215,6 +220,10 @@ def _keep_to_time(session: Session, minutes: float) -> None:
     session.notes.append(
         f"{session.total_steps} steps in {minutes:g} minutes, at {rate:.3g} steps a second"
     )
+    if session.total_steps < FEW_STEPS:
+        session.notes.append(
+            "that is hardly a training: give more --minutes, or look at fewer --validation-chunks"
+        )
 
 
 def _fit(run: Run, representation: Representation, clips: Sequence[Samples]) -> None:

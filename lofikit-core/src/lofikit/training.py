@@ -68,7 +68,7 @@ def train(
     progress = session.progress
     phases = session.run.config.training.phases
     saver = _Saver(session)
-    with _interruptible() as interrupted:
+    with _interruptible() as (interrupted, at_once):
         while not progress.finished:
             phase = phases[progress.phase]
             complete = _epoch(session, phase, show, saver, interrupted)
@@ -78,7 +78,12 @@ def train(
             _end_epoch(session, phase)
             if saver.due() or progress.finished:
                 saver.save()
-                checkpointed(session)
+                at_once.set()
+                try:
+                    checkpointed(session)
+                except KeyboardInterrupt:
+                    interrupted.set()
+                at_once.clear()
     return progress
 
 
@@ -201,21 +206,26 @@ class _Saver:
 
 
 @contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Lets the first Ctrl-C (or SIGTERM) end training after a step; the second acts at once."""
-    asked = threading.Event()
+def _interruptible() -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Lets the first Ctrl-C (or SIGTERM) end training after a step; the second acts at once.
+
+    Yields:
+        Whether an end was asked for, and whether the first acts at once too: while this is set,
+        there is no step that would have to be ended.
+    """
+    asked, at_once = threading.Event(), threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield asked, at_once
         return
 
     def ask(number: int, frame: Any) -> None:
-        if asked.is_set():
+        if asked.is_set() or at_once.is_set():
             raise KeyboardInterrupt
         asked.set()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked
+        yield asked, at_once
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

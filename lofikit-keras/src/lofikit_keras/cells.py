@@ -95,7 +95,8 @@ class _ConvCell(Cell):
         sums = self._bias
         for tap in range(self._layer.kernel):
             delay = (self._layer.kernel - 1 - tap) * self._layer.dilation
-            sums += ring[(clock - delay) % self._span] @ self._weight[tap]
+            # Not by a slice, whose place XLA would compile anew for each frame.
+            sums += tf.gather(ring, (clock - delay) % self._span) @ self._weight[tap]
         return _activated(sums, self._layer.activation), (ring,)
 
 
@@ -305,7 +306,8 @@ class _TiersCell(Cell):
             return after, tf.einsum("bu,puo->pbo", hidden, self._conditions) + self._bias[:, None]
 
         hidden, conditions = tf.cond(clock % period == 0, upper, lambda: (state[1], state[2]))
-        sums = tf.einsum("pbi,pio->bo", last, self._recent) + conditions[clock % period]
+        told = tf.gather(conditions, clock % period)
+        sums = tf.einsum("pbi,pio->bo", last, self._recent) + told
         return _activated(sums, self._layer.activation), (ring, hidden, conditions)
 
 

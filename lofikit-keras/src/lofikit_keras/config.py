@@ -42,7 +42,7 @@ class KerasOptions(Options):
     )
     engine: bool = option(
         True,
-        "Generate by lofikit's compiled CPU engine where it is the fastest; false: by TensorFlow.",
+        "Generate by lofikit's compiled CPU engine where it is the fastest, else by TensorFlow.",
     )
 
 

@@ -173,6 +173,8 @@ class TensorFlowStream(_TensorFlowStream):
             self._guides = Guides(network.input.predictor, batch, network.input.levels)
         self._prime = tf.function(self._prime_span, jit_compile=self._xla, autograph=False)
         self._next = tf.function(self._next_span, jit_compile=self._xla, autograph=False)
+        self._draw_one = tf.function(self._frame, jit_compile=self._xla, autograph=False)
+        self._step_one = tf.function(self._stepper.step, jit_compile=self._xla, autograph=False)
 
     def prime(self, frames: Frames) -> Outputs:
         """See the base."""
@@ -193,7 +195,7 @@ class TensorFlowStream(_TensorFlowStream):
             cuts = (slice(at, at + _SPAN) for at in _starts(draws))
             spans = [self._run(self._next, draws[:, cut], told[:, cut]) for cut in cuts]
         else:  # a predictor hears each frame before the network does, outside of TensorFlow
-            spans = [self._drawn(draws[:, i : i + 1], told[:, i : i + 1]) for i in range(n)]
+            spans = [self._drawn(draws[:, i], told[:, i], self._guides) for i in range(n)]
         self._generated += n
         return np.concatenate([np.zeros_like(draws, self._dtype)[:, :0], *spans], axis=1)
 
@@ -202,11 +204,15 @@ class TensorFlowStream(_TensorFlowStream):
         told = frames[..., :0] if self._guides is None else self._guides.follow(frames)
         return self._run(self._prime, frames, told.astype(np.float32))
 
-    def _drawn(self, draws: np.ndarray, told: np.ndarray) -> Frames:
-        """Draws a frame and feeds it back."""
+    def _drawn(self, draws: np.ndarray, told: np.ndarray, guides: Guides) -> Frames:
+        """Draws a frame and feeds it back, beside a predictor; draws are (batch, size)."""
         with tf.device(self._device):
-            frame: Frames = self._frame(self._outputs[:, None], draws, told).numpy()
-        self._fed(frame)
+            drawn = self._draw_one(self._outputs, tf.constant(draws), tf.constant(told))
+            frame: Frames = drawn.numpy()[:, None]
+            heard = tf.constant(guides.follow(frame)[:, 0])
+            clock = tf.constant(self._clock)
+            self._outputs, self._state = self._step_one(drawn, heard, clock, self._state)
+        self._clock += 1
         return frame
 
     def _frame(self, outputs: Any, draws: Any, told: Any) -> Any:

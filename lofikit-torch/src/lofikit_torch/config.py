@@ -45,7 +45,7 @@ class TorchOptions(Options):
         ge=0,
     )
     engine: bool = option(
-        True, "Generate by lofikit's compiled CPU engine where it is the fastest; false: by torch."
+        True, "Generate by lofikit's compiled CPU engine where it is the fastest, else by torch."
     )
 
 

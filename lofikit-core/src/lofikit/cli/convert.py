@@ -38,5 +38,5 @@ def command(run: Path, name: str, output: Path) -> None:
 
     new, left = convert(Run.open(run), name, output)
     if left:
-        note(f"{new.config.model.name} has no option {', '.join(left)}: left out")
+        note(f"left out, as each backend has its own: {', '.join(left)}")
     click.echo(f"converted to {new.config.model.name}: {output}")

@@ -101,9 +101,15 @@ def command(
             f"--scored-seconds {scored_seconds:g}: must be above 0",
             "for example --scored-seconds 20",
         )
+    if bits_only:
+        named = {"--quick": quick or None, "--prompts": prompts, "--seeds": seeds}
+        takes: dict[str, object] = {**named, "--seconds": seconds, "--json": output}
+        given = [flag for flag, value in {**takes, "--embedding": embedding}.items() if value]
+        if given:
+            raise OptionError(
+                f"{given[0]} goes with takes, and --bits-only makes none", "leave one out"
+            )
     if output is not None:
-        if bits_only:
-            raise OptionError("--json goes with takes, and --bits-only makes none", "leave one out")
         check_output(output, overwrite)
     most = QUICK if quick else FULL
     options = EvaluationOptions(

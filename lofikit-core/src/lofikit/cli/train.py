@@ -20,6 +20,7 @@ from lofikit.cli.components import (
     given,
     value_of,
 )
+from lofikit.conversion import shared_options
 from lofikit.errors import OptionError
 from lofikit.hookspecs import Kind
 from lofikit.options import build
@@ -143,11 +144,19 @@ def _run_config(ctx: click.Context, library: Path | None, base: dict[str, Any]) 
     for kind in KINDS:
         component = chosen(ctx)[kind]
         said = base.get(kind, {})
-        same = said.get("name", "").split("/")[-1] == component.name.split("/")[1]
-        options = said.get("options", {}) if same else {}
+        package, _, short = said.get("name", "").rpartition("/")
+        options = said.get("options", {}) if short == component.name.split("/")[1] else {}
+        if package and said["name"] != component.name:  # a run's file, for another backend
+            shared = shared_options(kind, said["name"], component)
+            options = {name: value for name, value in options.items() if name in shared}
         _, config = build_chosen(ctx, kind, options)
         parts[kind] = ComponentConfig(name=component.name, options=config.model_dump(mode="json"))
     phase_flags = given(ctx, Phase)
+    if "steps" in phase_flags and "minutes" in given(ctx, TrainingConfig):
+        raise OptionError(
+            "--minutes chooses the steps itself, and --steps does too",
+            "leave one of them out; --epochs says how often held-back clips are looked at",
+        )
     said = dict(base.get("training", {}))
     phases = said.pop("phases", None) or [{}]
     training = build(

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lofikit.errors import OptionError
+from lofikit.errors import LofikitError, OptionError
 from lofikit.spectrum import BANDS, Samples, spectrum
 
 Vectors = NDArray[np.float64]
@@ -81,11 +81,15 @@ def load_embedding(where: str | None) -> Embedding:
     from lofikit.plugins import load_class
 
     hint = "write package.module:Class, of a class with the method embed(samples, rate)"
+    if ":" not in where:
+        raise OptionError(f"--embedding {where}: names no class", hint)
     here = str(Path.cwd())
     sys.path.append(here)  # last: nothing there takes the place of an installed module
     try:
         made: Callable[[], Embedding] = load_class(where)
         embedding = made()
+    except LofikitError as error:
+        raise OptionError(f"--embedding {where}: {error.message}", hint) from error
     except Exception as error:  # whatever a stranger's module raises
         raise OptionError(f"--embedding {where}: {error}", hint) from error
     finally:

@@ -127,6 +127,16 @@ def check_spec(config: Config, spec: FrameSpec) -> None:
             "--model.predictor is of single mu-law samples and a mixture of logistic distributions",
             "add --model.head logistics --representation mulaw, or leave it out",
         )
+    if isinstance(config, CausalConfig):
+        of_head = ("mixtures", "head logistics", mixtures_of(config))
+        of_predictor = ("predictor_order", "predictor levinson", guided(config))
+        for field, needed, there in (of_head, of_predictor):
+            if not there and getattr(config, field) != type(config).model_fields[field].default:
+                flag = f"--model.{field.replace('_', '-')}"
+                raise UnsupportedSpecError(
+                    f"{flag} {getattr(config, field)} does nothing without --model.{needed}",
+                    f"add --model.{needed}, or leave out {flag}",
+                )
     if embedding and config.input_noise:
         raise UnsupportedSpecError(
             "--model.input-noise is added to numbers, and these classes are embedded",
