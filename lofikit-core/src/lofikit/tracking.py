@@ -1,9 +1,10 @@
 """Finds the beats of music that keeps a tempo, from some seconds of it on.
 
 The period is how onsets repeat after half a beat, a beat, two, four and eight: a bar comes again
-more exactly than a beat does, and a tempo in a wrong ratio has no bars. (Of 366 excerpts of 8 and
-5 s, 126 by others, it has 98 %, and a tracker that looks for a likely beat has 80 %.) Where beats
-fall is then where a comb of that period meets the strongest onsets.
+more exactly than a beat does, and a tempo in a wrong ratio has no bars. (Of 240 excerpts of 8 and
+5 s, it has the tempo of 99 %, and librosa's tracker, which looks for likely beats, of 57 %: see
+benchmarks/tempo.py.) Where beats fall is then where a comb of that period meets the strongest
+onsets.
 """
 
 from __future__ import annotations
