@@ -11,8 +11,14 @@ from lofikit.models.linear import Linear, LinearConfig
 from lofikit.representations.mulaw import MuLaw, MuLawConfig
 
 NAME = "adaptive prediction"
-TAKES = 6
-"""Takes of it that are measured at most, since it is slow: some ten times real time."""
+SAMPLES_A_SECOND = 6 * 4_410
+"""Of all its takes side by side, at most: it is slow, some 40,000 samples a second."""
+FEWEST = 2
+
+
+def takes_at(rate: int) -> int:
+    """Returns how many takes of it are measured at most: six at 4,410 Hz, two at 22,050."""
+    return max(FEWEST, SAMPLES_A_SECOND // rate)
 
 
 def adaptive_prediction(rate: int) -> tuple[Linear, MuLaw]:

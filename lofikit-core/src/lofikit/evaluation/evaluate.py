@@ -162,7 +162,7 @@ def _baseline_row(
     player = _Player(baseline.NAME, *baseline.adaptive_prediction(stage.rate))
     if player.needed > len(stage.prompts[0].prompt):
         return []
-    count = min(baseline.TAKES, len(stage.prompts))
+    count = min(baseline.takes_at(stage.rate), len(stage.prompts))
     places = (2 * np.arange(count) + 1) * len(stage.prompts) // (2 * count)
     prompts = [stage.prompts[place] for place in places]
     takes = player.takes(stage, prompts, stage.seeds[:1], options, show)
