@@ -147,9 +147,10 @@ def made_small(words: list[str]) -> list[str]:
         size = ["--source.clips", "2", "--source.seconds", "4", "--source.sample-rate", "8000"]
         return [*words, *size]
     length, prompt = ["--seconds", "0.2"], ["--prompt-seconds", "1"]
+    takes = [] if "--bits-only" in words else ["--quick", "--prompts", "1", "--seconds", "1"]
     size = {
         "generate": [*length, *prompt],
-        "evaluate": ["--quick", "--prompts", "1", "--seconds", "1", "--scored-seconds", "0.2"],
+        "evaluate": [*takes, "--scored-seconds", "0.2"],
         "report": [*length, *prompt, "--prompts", "1"],
     }
     return words + size.get(words[0], [])
