@@ -27,7 +27,7 @@ from lofikit.chunks import level_gain
 from lofikit.representations.codes import Codes, CodesConfig
 from lofikit.representations.overlap import dual, hann, windows
 from lofikit.representations.phase import PhaseFinder
-from lofikit.testing.representations import spectral_error
+from lofikit.spectrum import spectral_error
 
 Samples = NDArray[np.float32]
 Magnitudes = NDArray[np.float32]

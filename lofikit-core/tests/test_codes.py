@@ -23,9 +23,10 @@ from lofikit.representations.overlap import hann, windows
 from lofikit.representations.phase import PhaseFinder
 from lofikit.representations.quantisation import Quantiser
 from lofikit.samples import open_samples
+from lofikit.spectrum import spectral_error
 from lofikit.testing import representations as suite
 from lofikit.testing.components import music as tune
-from lofikit.testing.representations import RepresentationSuite, spectral_error, training_clips
+from lofikit.testing.representations import RepresentationSuite, training_clips
 
 RATE = 4410
 laws = settings(max_examples=40, deadline=None)

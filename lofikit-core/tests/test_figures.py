@@ -30,8 +30,6 @@ from lofikit.errors import AudioError, LofikitError, OptionError, OutputError, R
 from lofikit.figures import Take
 from lofikit.figures.spectra import COLUMNS, envelope, hertz, mel, spectra
 
-CLIPS = Path(__file__).resolve().parents[3] / "shared" / "data" / "lofi"
-
 
 def tone(frequency: float, seconds: float = 2.0, rate: int = 8_000, level: float = 0.5) -> Audio:
     times = np.arange(round(seconds * rate)) / rate
@@ -451,10 +449,8 @@ def test_any_prompt_within_a_take_is_marked(share: float, samples: int) -> None:
     assert vertical_lines(axes) == ([seconds] if seconds else [])
 
 
-def test_real_clips_are_drawn(tmp_path: Path) -> None:
-    if not CLIPS.is_dir():
-        pytest.skip(f"no clips in {CLIPS}")
-    clip = read(CLIPS / "morning-coffee.ogg", seconds=10.0)
+def test_real_clips_are_drawn(tmp_path: Path, lofi: Path) -> None:
+    clip = read(lofi / "morning-coffee.ogg", seconds=10.0)
     figure = figures.rates(clip)
     *_, full, half, quarter, low = figure.axes
     lost = [curve(axes, "resampled")[0].max() for axes in (full, half, quarter, low)]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lofikit.errors import UnsupportedSpecError
 from lofikit.models.layers import check_spec
+from lofikit.streaming.heads import even_edges
 from lofikit.testing.cases import CLASSES, CODES, REAL
 from lofikit_torch.config import TorchLSTMConfig
 from lofikit_torch.mixture import Logistics
@@ -27,7 +28,7 @@ def test_logits_are_logarithms_of_probabilities(
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     values = spread * torch.randn(2, 3, 2 * 3 * mixtures, generator=generator)
-    logits = Logistics(mixtures, levels).logits(values)
+    logits = Logistics(mixtures, even_edges(levels), False).logits(values)
     assert logits.shape == (2, 3, 2, levels)
     np.testing.assert_allclose(torch.exp(logits.double()).sum(-1), 1.0, atol=1e-4)
 
@@ -35,7 +36,7 @@ def test_logits_are_logarithms_of_probabilities(
 def test_the_likelihood_of_a_class_is_its_logit() -> None:
     values = 2 * torch.randn(3, 50, 12, generator=torch.Generator().manual_seed(0))
     ids = torch.randint(64, (3, 50, 1), generator=torch.Generator().manual_seed(1))
-    mixture = Logistics(4, 64)
+    mixture = Logistics(4, even_edges(64), False)
     taken = mixture.logits(values).gather(-1, ids[..., None])[..., 0]
     torch.testing.assert_close(mixture.log_likelihood(values, ids), taken)
 
@@ -48,13 +49,15 @@ def test_cells_and_tails_are_those_of_the_logistic_distribution() -> None:
     below = 1 / (1 + np.exp(-(np.concatenate([[-np.inf], inner]) - mean) / scale))
     above = 1 / (1 + np.exp((np.concatenate([inner, [np.inf]]) - mean) / scale))
     wanted = 1 - below - above
-    found = torch.exp(Logistics(1, levels).logits(values))[0, 0, 0].numpy()
+    found = torch.exp(Logistics(1, even_edges(levels), False).logits(values))[0, 0, 0].numpy()
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=5e-9)
 
 
 def test_a_far_target_still_has_a_gradient() -> None:
     values = torch.tensor([[[0.0, -0.9, np.log(0.1)]]], requires_grad=True)
-    likelihood = Logistics(1, 256).log_likelihood(values, torch.tensor([[[250]]]))
+    likelihood = Logistics(1, even_edges(256), False).log_likelihood(
+        values, torch.tensor([[[250]]])
+    )
     likelihood.sum().backward()
     assert values.grad is not None
     assert torch.isfinite(values.grad).all() and values.grad[0, 0, 1] > 0.1

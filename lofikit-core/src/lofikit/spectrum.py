@@ -97,3 +97,26 @@ def mel_filters(rate: int, size: int) -> NDArray[np.float32]:
     )
     sums = filters.sum(axis=1, keepdims=True)
     return np.asarray(filters / np.maximum(sums, 1e-6), dtype=np.float32)
+
+
+def spectral_error(one: Samples, other: Samples, rate: int) -> float:
+    """Returns the mean absolute difference of two clips' log-mel spectra in dB.
+
+    Spectra are of 64 mel bands and windows of about 0.1 s; what lies 60 dB below the second
+    clip's loudest band counts as silence.
+
+    Args:
+        one: Shape (batch, n).
+        other: Shape (batch, n), what the first is compared to.
+        rate: Sample rate in Hz.
+    """
+    from librosa.feature import melspectrogram
+
+    window = 2 ** round(np.log2(rate * 0.1))
+    a, b = (
+        melspectrogram(y=x, sr=rate, n_fft=window, hop_length=window // 4, n_mels=64)
+        for x in (one, other)
+    )
+    floor = max(float(b.max()) * 1e-6, 1e-12)
+    gap = 10 * np.abs(np.log10(np.maximum(a, floor)) - np.log10(np.maximum(b, floor)))
+    return float(gap.mean())

@@ -83,7 +83,8 @@ def train(
                     checkpointed(session)
                 except KeyboardInterrupt:
                     interrupted.set()
-                at_once.clear()
+                finally:
+                    at_once.clear()
     return progress
 
 

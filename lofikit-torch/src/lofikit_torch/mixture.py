@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lofikit.streaming.heads import LOG_SCALES, UNIFORM, companded_edges, even_edges
+from lofikit.streaming.heads import LOG_SCALES, UNIFORM
+from lofikit.streaming.layer import FloatArray
 from lofikit.streaming.network import GUIDE_RANGE
 
 FAR = 1e3
@@ -22,13 +23,13 @@ class Logistics:
 
     Args:
         mixtures: Distributions a class id.
-        levels: Number of classes.
+        edges: Inner edges of the classes' cells, ascending, shape (levels - 1,).
         guided: Whether means and scales are around a prediction, in units of its running error.
     """
 
-    def __init__(self, mixtures: int, levels: int, guided: bool = False) -> None:
-        self.mixtures, self.levels, self.guided = mixtures, levels, guided
-        inner = torch.from_numpy((companded_edges if guided else even_edges)(levels))
+    def __init__(self, mixtures: int, edges: FloatArray, guided: bool) -> None:
+        self.mixtures, self.levels, self.guided = mixtures, len(edges) + 1, guided
+        inner = torch.from_numpy(edges)
         self._edges = torch.cat([torch.tensor([-FAR]), inner, torch.tensor([FAR])])
 
     def log_likelihood(self, values: Tensor, ids: Tensor, inputs: Tensor | None = None) -> Tensor:

@@ -11,7 +11,15 @@ from torch.nn import functional
 
 from lofikit.models.base import LossName
 from lofikit.models.families import family_of
-from lofikit.models.layers import Config, guided, head_width, input_width, mixtures_of, shapes
+from lofikit.models.layers import (
+    Config,
+    class_edges,
+    guided,
+    head_width,
+    input_width,
+    mixtures_of,
+    shapes,
+)
 from lofikit.representations.base import FrameSpec
 from lofikit_torch.bodies import build_body
 from lofikit_torch.bodies.base import Memory
@@ -39,7 +47,8 @@ class FrameNetwork(nn.Module):
         self.head = Dense(family_of(config).features(config), head_width(config, spec))
         self.mixture: Logistics | None = None
         if (mixtures := mixtures_of(config)) and spec.levels is not None:
-            self.mixture = Logistics(mixtures, spec.levels, guided(config))
+            edges = class_edges(config, spec.levels)
+            self.mixture = Logistics(mixtures, edges, guided(config))
 
     def weights(self) -> dict[str, nn.Parameter]:
         """Returns what is learned, by core's names and in core's order; see :func:`core_layout`."""

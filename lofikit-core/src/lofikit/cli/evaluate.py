@@ -102,13 +102,13 @@ def command(
             "for example --scored-seconds 20",
         )
     if bits_only:
-        named = {"--quick": quick or None, "--prompts": prompts, "--seeds": seeds}
-        takes: dict[str, object] = {**named, "--seconds": seconds, "--json": output}
-        given = [flag for flag, value in {**takes, "--embedding": embedding}.items() if value]
-        if given:
-            raise OptionError(
-                f"{given[0]} goes with takes, and --bits-only makes none", "leave one out"
-            )
+        takes = ("quick", "prompts", "seeds", "seconds", "embedding", "json")
+        values = (quick or None, prompts, seeds, seconds, embedding, output)
+        for name, value in zip(takes, values, strict=True):
+            if value is not None:
+                raise OptionError(
+                    f"--{name} goes with takes, and --bits-only makes none", "leave one out"
+                )
     if output is not None:
         check_output(output, overwrite)
     most = QUICK if quick else FULL

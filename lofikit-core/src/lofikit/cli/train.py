@@ -131,6 +131,8 @@ def _resumed(ctx: click.Context, output: Path) -> Run:
 
 
 def _run_config(ctx: click.Context, library: Path | None, base: dict[str, Any]) -> RunConfig:
+    from lofikit.cli.display import note
+
     where = str(library or base.get("library", ""))
     if not where:
         raise OptionError("no library is given", "lofikit train LIBRARY --model torch/tcn -o RUN")
@@ -148,6 +150,8 @@ def _run_config(ctx: click.Context, library: Path | None, base: dict[str, Any]) 
         options = said.get("options", {}) if short == component.name.split("/")[1] else {}
         if package and said["name"] != component.name:  # a run's file, for another backend
             shared = shared_options(kind, said["name"], component)
+            if left := sorted(options.keys() - shared):
+                note(f"left out, as each backend has its own: {', '.join(left)}")
             options = {name: value for name, value in options.items() if name in shared}
         _, config = build_chosen(ctx, kind, options)
         parts[kind] = ComponentConfig(name=component.name, options=config.model_dump(mode="json"))

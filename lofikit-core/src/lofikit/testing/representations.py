@@ -23,6 +23,7 @@ from lofikit.errors import LofikitError
 from lofikit.hookspecs import Kind
 from lofikit.plugins import load_class
 from lofikit.representations.base import FREE, Frames, FrameSpec, Representation, Samples
+from lofikit.spectrum import spectral_error
 from lofikit.testing.components import ComponentSuite, music
 
 _SLACK = 1e-5
@@ -318,29 +319,6 @@ def check_learning(representation: Representation, fresh: Representation) -> Non
     fresh.fit(training_clips(representation.sample_rate), seed=0)
     for name, array in fresh.state().items():
         assert np.array_equal(array, learned[name]), f"{name!r} differs between two fits of a seed"
-
-
-def spectral_error(one: Samples, other: Samples, rate: int) -> float:
-    """Returns the mean absolute difference of two clips' log-mel spectra in dB.
-
-    Spectra are of 64 mel bands and windows of about 0.1 s; what lies 60 dB below the second
-    clip's loudest band counts as silence.
-
-    Args:
-        one: Shape (batch, n).
-        other: Shape (batch, n), what the first is compared to.
-        rate: Sample rate in Hz.
-    """
-    from librosa.feature import melspectrogram
-
-    window = 2 ** round(np.log2(rate * 0.1))
-    a, b = (
-        melspectrogram(y=x, sr=rate, n_fft=window, hop_length=window // 4, n_mels=64)
-        for x in (one, other)
-    )
-    floor = max(float(b.max()) * 1e-6, 1e-12)
-    gap = 10 * np.abs(np.log10(np.maximum(a, floor)) - np.log10(np.maximum(b, floor)))
-    return float(gap.mean())
 
 
 def _round_trip(representation: Representation, clip: Samples) -> Samples:
