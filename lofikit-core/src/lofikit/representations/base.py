@@ -130,7 +130,8 @@ class Representation(ABC):
 
         Returns:
             Frames of shape (batch, 1 + (n - window) // hop, size), or (batch, 0, size) if
-            ``n < window``: float32, or int32 where ``spec.levels`` is set.
+            ``n < window``: float32, or int32 where ``spec.levels`` is set. They may share the
+            memory of ``samples``.
         """
 
     @abstractmethod
