@@ -100,6 +100,8 @@ def _generated(model, prompt):
         ("samplernn", REAL, {}),
         ("samplernn", CLASSES, LOGISTICS),
         ("lru", CLASSES, GUIDED),
+        *((model, CLASSES, {"carry": 3}) for model in ("lstm", "gru", "lru")),
+        ("samplernn", CLASSES, {"carry": 3, "window": 20}),
     ],
 )
 def test_trainings_agree_step_by_step(model, spec, options):
@@ -112,7 +114,14 @@ def test_trainings_agree_step_by_step(model, spec, options):
             float(
                 m.train_step(
                     c.examples(m, batch=8, seed=step),
-                    c.settings(m, step, optimiser="sgd", loss=loss, learning_rate=0.01),
+                    c.settings(
+                        m,
+                        step,
+                        optimiser="sgd",
+                        loss=loss,
+                        learning_rate=0.01,
+                        carried=step % m.carry > 0,
+                    ),
                 )
             )
             for c, m in zip(cases, models, strict=True)

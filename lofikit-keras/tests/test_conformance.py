@@ -83,7 +83,7 @@ RANDOM_IDS = {"dropout": 0.2, "id_noise": 0.1}
 @pytest.mark.slow
 class TestGRU(ModelSuite):
     component = "keras/gru"
-    options: ClassVar[dict[str, Any]] = {**GRU, **QUICK}
+    options: ClassVar[dict[str, Any]] = {**GRU, "carry": 3, **QUICK}
     random_options = RANDOM_IDS
     specs = (CODES,)
     test_new_process = None
@@ -104,7 +104,7 @@ LRU: dict[str, Any] = {"window": 12, "width": 8, "states": 6, "blocks": 1}
 @pytest.mark.slow
 class TestLRU(ModelSuite):
     component = "keras/lru"
-    options: ClassVar[dict[str, Any]] = {**LRU, **QUICK}
+    options: ClassVar[dict[str, Any]] = {**LRU, "carry": 3, **QUICK}
     random_options = RANDOM
     specs = (CLASSES,)
     unsupported = (CODES,)

@@ -87,7 +87,7 @@ class TestTCNBesideAPredictorByTorch(TestTCNByTorch):
 
 class TestLSTM(ModelSuite):
     component = "torch/lstm"
-    options: ClassVar[dict[str, Any]] = {"window": 16, "units": 8, "device": "cpu"}
+    options: ClassVar[dict[str, Any]] = {"window": 16, "units": 8, "carry": 3, "device": "cpu"}
     random_options = RANDOM
     specs = (REAL, CLASSES)
     unsupported = (CODES,)
@@ -132,6 +132,7 @@ class TestGRU(ModelSuite):
         "units": 8,
         "layers": 1,
         "dropout": 0.0,
+        "carry": 3,
         "device": "cpu",
     }
     random_options: ClassVar[dict[str, Any]] = {"dropout": 0.2, "id_noise": 0.1}
@@ -183,7 +184,7 @@ LRU: dict[str, Any] = {"window": 16, "width": 8, "states": 6, "blocks": 2}
 
 class TestLRU(ModelSuite):
     component = "torch/lru"
-    options: ClassVar[dict[str, Any]] = {**LRU, "device": "cpu"}
+    options: ClassVar[dict[str, Any]] = {**LRU, "carry": 3, "device": "cpu"}
     random_options = RANDOM
     specs = (REAL, CLASSES)
     unsupported = (CODES,)
@@ -229,7 +230,7 @@ SAMPLERNN: dict[str, Any] = {"window": 16, "frame": 4, "units": 8, "width": 6}
 
 class TestSampleRNN(ModelSuite):
     component = "torch/samplernn"
-    options: ClassVar[dict[str, Any]] = {**SAMPLERNN, "device": "cpu"}
+    options: ClassVar[dict[str, Any]] = {**SAMPLERNN, "carry": 3, "device": "cpu"}
     random_options = NOISE
     specs = (REAL, CLASSES)
     unsupported = (CODES,)

@@ -167,24 +167,6 @@ CARRYING = ("torch/lstm", "torch/gru", "torch/lru", "torch/samplernn")
 
 
 @pytest.mark.parametrize("name", CARRYING)
-def test_a_state_that_is_carried_makes_one_of_many_chunks(small: Small, name: str) -> None:
-    """Without learning, chunks in a row are predicted as the whole of them is."""
-    case = small(name, CLASSES, carry=3)
-    model, whole = case.build(), case.build(window=48)
-    frames = case.frames(5, whole.chunk)
-    rows = [frames[:, first : first + model.chunk] for first in (0, 16, 32)]
-    plan = {"learning_rate": 0.0, "optimiser": "sgd"}
-
-    def losses(carried: bool) -> list[float]:
-        settings = [case.settings(model, **plan, carried=carried and turn > 0) for turn in range(3)]
-        return [float(model.train_step(r, s)) for r, s in zip(rows, settings, strict=True)]
-
-    wanted = whole.loss(frames, case.settings(whole))
-    assert np.mean(losses(carried=True)) == pytest.approx(wanted, abs=5e-6)
-    assert abs(np.mean(losses(carried=False)) - wanted) > 2e-5
-
-
-@pytest.mark.parametrize("name", CARRYING)
 def test_what_is_carried_is_kept_in_the_state(small: Small, name: str) -> None:
     check_resuming(small(name, CLASSES, carry=4, micro_batch=3))
 

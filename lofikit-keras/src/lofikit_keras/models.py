@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lofikit.errors import RunError
+from lofikit.errors import OptionError, RunError
 from lofikit.models import layers
 from lofikit.models.base import Outputs, Sampling, State, StepSettings, Stream
 from lofikit.models.guides import guides_for
@@ -60,6 +60,7 @@ class KerasModel(NetworkModel):
         # loaded and waits for the settings that go on with it.
         self._step: _Step | None = None
         self._loaded: State | None = None
+        self._carried: list[Any] = []  # where the last step ended, of models that go on from it
         self._losses: dict[str, Callable[..., Any]] = {}
         self._predict = tf.function(
             self._outputs, input_signature=self._signature(None), autograph=False
@@ -87,9 +88,26 @@ class KerasModel(NetworkModel):
 
     # The model as tensors: these are traced, and run compiled.
 
-    def _body(self, values: Any, training: bool) -> Any:
-        """Runs the layers below the head on a history (batch, time, width)."""
-        return self._layers.body(values, training=training)
+    def _body(self, values: Any, training: bool, before: Any = ()) -> tuple[Any, list[Any]]:
+        """Runs the layers below the head on a history (batch, time, width).
+
+        Args:
+            values: The history.
+            training: Whether under dropout.
+            before: What the past left; empty at the start.
+
+        Returns:
+            The features, and what they leave; nothing, of a state that ends.
+        """
+        if len(self._layers.body.inputs) == 1:
+            return self._layers.body(values, training=training), []
+        states = list(before) or self._nothing(tf.shape(values)[0])
+        features, *left = self._layers.body([values, *states], training=training)
+        return features, [tf.cast(state, tf.float32) for state in left]
+
+    def _nothing(self, batch: Any) -> list[Any]:
+        """Returns what the past leaves at the start."""
+        return [tf.zeros((batch, *state.shape[1:])) for state in self._layers.body.inputs[1:]]
 
     def _values(self, frames: Any) -> Any:
         """Returns frames as the first layer takes them (see `lofikit.streaming.network.Input`)."""
@@ -110,10 +128,21 @@ class KerasModel(NetworkModel):
         return tf.reshape(outputs, (shape[0], shape[1], self.spec.size, self.spec.levels))
 
     def _outputs(self, frames: Any, guides: Any) -> Any:
-        return self._heads(self._body(_beside(self._values(frames), guides), training=False))
+        features, _ = self._body(_beside(self._values(frames), guides), training=False)
+        return self._heads(features)
 
-    def _error(self, frames: Any, guides: Any, loss: Any, seeds: Any = None) -> Any:
-        """Returns the mean loss of chunks; with seeds of the noise, under dropout and noise."""
+    def _error(
+        self, frames: Any, guides: Any, loss: Any, seeds: Any = None, before: Any = ()
+    ) -> tuple[Any, list[Any]]:
+        """Returns the mean loss of chunks, and what their end leaves.
+
+        Args:
+            frames: The chunks.
+            guides: What a predictor says after each frame.
+            loss: Compares targets and predictions.
+            seeds: Of dropout and noise; ``None`` for neither.
+            before: What the past left; empty at the start.
+        """
         training = seeds is not None
         given = frames[:, self.inputs]
         if training:
@@ -124,14 +153,14 @@ class KerasModel(NetworkModel):
                 tf.shape(values), seeds[2], stddev=self.config.input_noise
             )
         guides = guides[:, self.inputs]
-        features = self._body(_beside(values, guides), training=training)
+        features, left = self._body(_beside(values, guides), training, before)
         outputs = self._heads(features[:, -1:] if self.last_only else features)
         targets = frames[:, self.targets]
         if self._mixture is None:
-            return loss(targets, outputs)
+            return loss(targets, outputs), left
         count = targets.shape[1]
         likelihood = self._mixture.log_likelihood(outputs[:, -count:], targets, guides[:, -count:])
-        return -tf.reduce_mean(likelihood)
+        return -tf.reduce_mean(likelihood), left
 
     def _replaced(self, given: Any, which: Any, others: Any) -> Any:
         """Replaces a share of class ids by random ones, as the config's ``id_noise`` asks."""
@@ -149,6 +178,18 @@ class KerasModel(NetworkModel):
         """See the base; also refuses an optimiser that is not known here."""
         super().check_settings(settings)
         check_optimiser(settings.optimiser)
+        frame = getattr(self.config, "frame", 1)
+        if self.carry > 1 and self.config.window % frame:
+            raise OptionError(
+                f"a window of {self.config.window} frames ends within a step of the upper tier, "
+                f"which is one of {frame}, and cannot be carried on from here",
+                f"choose a multiple: --model.window {-(-self.config.window // frame) * frame}",
+            )
+
+    @property
+    def carry(self) -> int:
+        """As the options say; 1 for models whose state ends."""
+        return getattr(self.config, "carry", 1)
 
     def train_step(self, frames: Frames, settings: StepSettings) -> Any:
         """See the base; returns a tensor, which is computed when it is asked for."""
@@ -166,11 +207,19 @@ class KerasModel(NetworkModel):
         self._loaded = None
         compiled = self._step[2][self._xla(frames)]
         with tf.device(self._device):
-            return compiled(
+            before: list[Any] = []
+            if self.carry > 1:
+                fits = bool(self._carried) and self._carried[0].shape[0] == len(frames)
+                goes_on = settings.carried and fits
+                before = self._carried if goes_on else self._nothing(len(frames))
+            error, left = compiled(
                 *self._given(frames),
                 tf.constant(settings.learning_rate, tf.float32),
                 tf.constant(self._seeds(settings.seed)),
+                before,
             )
+        self._carried = left if self.carry > 1 else []
+        return error
 
     def _xla(self, frames: Frames) -> bool:
         """Whether a step is compiled by XLA."""
@@ -195,16 +244,16 @@ class KerasModel(NetworkModel):
         loss = LOSSES[settings.loss]()
         trained = [v.value for v in variables.values()]
 
-        def step(frames: Any, guides: Any, learning_rate: Any, seeds: Any) -> Any:
+        def step(frames: Any, guides: Any, learning_rate: Any, seeds: Any, before: Any) -> Any:
             for i, state in enumerate(self._layers.seeds):
                 state.assign(seeds[_NOISES + i])
             with tf.GradientTape() as tape:
-                error = self._error(frames, guides, loss, seeds)
+                error, left = self._error(frames, guides, loss, seeds, before)
             # A weight that no output depends on has a gradient of zeros, not none: with skips,
             # that is the last block's match.
             gradients = tape.gradient(error, trained, unconnected_gradients="zero")
             optimiser.apply(gradients, learning_rate)
-            return error
+            return error, left
 
         # Each is traced when it is first called, and once for each shape of frames.
         compiled = {
@@ -219,7 +268,7 @@ class KerasModel(NetworkModel):
         if settings.loss not in self._losses:
             loss = LOSSES[settings.loss]()
             self._losses[settings.loss] = tf.function(
-                lambda frames, guides: self._error(frames, guides, loss),
+                lambda frames, guides: self._error(frames, guides, loss)[0],
                 input_signature=self._signature(self.chunk),
                 autograph=False,
             )
@@ -280,7 +329,8 @@ class KerasModel(NetworkModel):
     def state(self) -> State:
         """See the base."""
         weights: State = {f"weights/{name}": value for name, value in self._weights().items()}
-        return weights | self._optimiser_state()
+        carried = {f"carried/{n}": value.numpy() for n, value in enumerate(self._carried)}
+        return weights | self._optimiser_state() | carried
 
     def load_state(self, state: State) -> None:
         """See the base; the state may come from any backend of these models.
@@ -305,6 +355,11 @@ class KerasModel(NetworkModel):
                 )
         self._assign(weights)
         self._loaded = {k: np.array(v) for k, v in state.items() if k.startswith("optimizer/")}
+        names = [f"carried/{n}" for n in range(len(self._layers.body.inputs) - 1)]
+        self._carried = []
+        if all(name in state for name in names):
+            with tf.device(self._device):
+                self._carried = [tf.constant(state[name]) for name in names]
 
 
 def _beside(values: Any, guides: Any) -> Any:
@@ -323,9 +378,9 @@ class KerasTCN(KerasModel):
 class KerasSeq2Seq(KerasModel):
     """``keras/seq2seq``: an LSTM encodes a block of frames, another decodes the next."""
 
-    def _body(self, values: Any, training: bool) -> Any:
+    def _body(self, values: Any, training: bool, before: Any = ()) -> tuple[Any, list[Any]]:
         shape = tf.shape(values)
         width = layers.input_width(self.config, self.spec)
         blocks = tf.reshape(values, (-1, self.block, width))
-        decoded = super()._body(blocks, training)
-        return tf.reshape(decoded, (shape[0], shape[1], decoded.shape[-1]))
+        decoded, left = super()._body(blocks, training, before)
+        return tf.reshape(decoded, (shape[0], shape[1], decoded.shape[-1])), left

@@ -171,9 +171,14 @@ class TorchModel(NetworkModel):
                 _fill(values, _under(f"{slot}/", kept), f"{name}'s {slot} of ")
 
     def _memories(self, arrays: Mapping[str, np.ndarray]) -> list[Memory]:
-        """Returns the memories of a batch's parts by their arrays' names, part/index/leaf."""
+        """Returns the memories of a batch's parts by their arrays' names, part/index/leaf.
+
+        Those of another backend have other names; without them the next examples start anew.
+        """
         found: dict[int, dict[int, dict[int, Tensor]]] = {}
         for name, array in arrays.items():
+            if name.count("/") != 2:
+                return []
             part, index, leaf = map(int, name.split("/"))
             tensor = torch.tensor(array, device=self.device)
             found.setdefault(part, {}).setdefault(index, {})[leaf] = tensor

@@ -84,10 +84,40 @@ def check_losses_are_refused(case: ModelCase) -> None:
         require(False, case, f"the loss {wrong} is accepted")
 
 
+def check_carrying(case: ModelCase) -> None:
+    """Examples that go on from one another are predicted as the whole of them is.
+
+    Of models that carry their state in training; without learning, for nothing else to change.
+    """
+    model = case.build()
+    if model.carry == 1:
+        return
+    case.train(model, range(2))
+    count, step = 3, model.chunk - model.block
+    frames = case.frames(4, count * step + model.block)
+    rows = [frames[:, n * step : n * step + model.chunk] for n in range(count)]
+
+    def mean(carried: bool) -> float:
+        settings = [
+            case.settings(model, learning_rate=0.0, carried=carried and n > 0) for n in range(count)
+        ]
+        losses = [model.train_step(r, s) for r, s in zip(rows, settings, strict=True)]
+        return float(np.mean([float(loss) for loss in losses]))
+
+    outputs = model.forward(frames[:, : -model.block])
+    whole = float(_means_to_the_end(outputs, frames, model.block, model.default_loss)[0])
+    said = f"the loss of {count} examples, each going on from the one before, and of the whole"
+    require_close(mean(carried=True), whole, case, said, 1e-5)
+    alone = float(np.mean([model.loss(row, case.settings(model)) for row in rows]))
+    said = f"the loss of {count} steps that go on from nothing, and what loss() says of each"
+    require_close(mean(carried=False), alone, case, said, 1e-5)
+
+
 LOSS_CHECKS: tuple[Callable[[ModelCase], None], ...] = (
     check_chunk,
     check_loss,
     check_loss_is_a_mean,
+    check_carrying,
     check_losses_are_refused,
 )
 

@@ -10,7 +10,11 @@ Variables = dict[str, Any]
 """Trainable variables by their names in `lofikit_keras.layout`."""
 
 Body = tuple[Any, Variables]
-"""A Keras model from (batch, time, in) to (batch, time, out), and its variables in order."""
+"""A Keras model from (batch, time, in) to (batch, time, out), and its variables in order.
+
+Where a state has no end, the model takes what the past left after its inputs, zeros at the start,
+and gives what it leaves itself after its outputs, each of shape (batch, n).
+"""
 
 
 def dropped(values: Any, rate: float, whole_channels: bool = False) -> Any:

@@ -12,10 +12,16 @@ def gru(config: GRUConfig, width: int) -> Body:
     """Builds GRU layers in order, with dropout after each."""
     inputs = keras.Input((None, width))
     values, variables = inputs, Variables()
+    before, after = [], []
     for name in layer_names(config):
-        layer = keras.layers.GRU(config.units, return_sequences=True, reset_after=True)
-        values = dropped(layer(values), config.dropout)
+        layer = keras.layers.GRU(
+            config.units, return_sequences=True, return_state=True, reset_after=True
+        )
+        before.append(keras.Input((config.units,)))
+        values, left = layer(values, initial_state=before[-1])
+        values = dropped(values, config.dropout)
+        after.append(left)
         variables[f"{name}.kernel"] = layer.cell.kernel
         variables[f"{name}.recurrent"] = layer.cell.recurrent_kernel
         variables[f"{name}.biases"] = layer.cell.bias
-    return keras.Model(inputs, values), variables
+    return keras.Model([inputs, *before], [values, *after]), variables

@@ -19,10 +19,14 @@ def lru(config: LRUConfig, width: int) -> Body:
     inputs = keras.Input((None, width))
     entry = keras.layers.Dense(config.width)
     values, variables = entry(inputs), dense_variables("entry", entry)
+    before, after = [], []
     for name in block_names(config):
         norm, recurrence = RMSNorm(config.width), DiagonalRecurrence(config.width, config.states)
         gate = keras.layers.Dense(2 * config.width)
-        mixed = keras.activations.gelu(recurrence(norm(values)))
+        before.append(keras.Input((2 * config.states,)))
+        recurred, left = recurrence(norm(values), before[-1])
+        after.append(left)
+        mixed = keras.activations.gelu(recurred)
         linear, gates = keras.ops.split(gate(mixed), 2, axis=-1)
         branch = linear * keras.ops.sigmoid(gates)
         values += dropped(branch, config.dropout, whole_channels=True)
@@ -32,7 +36,7 @@ def lru(config: LRUConfig, width: int) -> Body:
         variables[f"{name}.input.weight"] = recurrence.into
         variables[f"{name}.output.weight"] = recurrence.out
         variables |= dense_variables(f"{name}.gate", gate)
-    return keras.Model(inputs, values), variables
+    return keras.Model([inputs, *before], [values, *after]), variables
 
 
 class DiagonalRecurrence(keras.layers.Layer):
@@ -53,18 +57,23 @@ class DiagonalRecurrence(keras.layers.Layer):
         self.out = self.add_weight(shape=(2 * states, width), name="output")
         self.built = True
 
-    def call(self, x: Any) -> Any:
-        """Maps (batch, time, width) to the same shape."""
+    def call(self, x: Any, before: Any) -> tuple[Any, Any]:
+        """Maps (batch, time, width) to the same shape, and the state before to the last one."""
         # In float64, as products over many frames multiply what is lost in a factor.
         rate = tf.exp(tf.cast(self.decay, tf.float64))
         turn = tf.exp(tf.cast(self.angle, tf.float64))
         gain = tf.cast(tf.sqrt(-tf.math.expm1(-2.0 * rate)), tf.float32)
         values = (x @ self.into) * tf.tile(gain, (2,))
-        return diagonal_recurrence(values, rate, turn) @ self.out
+        states = diagonal_recurrence(values, rate, turn, before)
+        return states @ self.out, states[:, -1]
+
+    def compute_output_spec(self, x: Any, before: Any) -> tuple[Any, Any]:
+        """Returns the shapes of what :meth:`call` gives."""
+        return keras.KerasTensor(x.shape), keras.KerasTensor(before.shape)
 
 
-def diagonal_recurrence(values: Any, rate: Any, turn: Any) -> Any:
-    """Computes ``state[t] = exp(-rate + i turn) * state[t - 1] + values[t]``, from zeros.
+def diagonal_recurrence(values: Any, rate: Any, turn: Any, before: Any) -> Any:
+    """Computes ``state[t] = exp(-rate + i turn) * state[t - 1] + values[t]``.
 
     Within a chunk, states are a Toeplitz product of values; so are the chunks' last states.
 
@@ -72,6 +81,7 @@ def diagonal_recurrence(values: Any, rate: Any, turn: Any) -> Any:
         values: Real parts, then imaginary ones, shape (batch, time, 2 * n).
         rate: Shape (n,), float64.
         turn: Radians a frame, shape (n,), float64.
+        before: The state before the first value, shape (batch, 2 * n).
 
     Returns:
         The states, in the shape of the values.
@@ -89,8 +99,9 @@ def diagonal_recurrence(values: Any, rate: Any, turn: Any) -> Any:
         return tf.complex(tf.cast(real, tf.float32), tf.cast(imag, tf.float32))
 
     inside = tf.einsum("nts,bcsn->bctn", _toeplitz(powers(tf.range(CHUNK))), x)
-    # The states before each chunk: zeros, then what the chunks' own last states add up to.
-    ends = tf.pad(inside[:, :-1, -1], ((0, 0), (1, 0), (0, 0)))
+    # The states before each chunk: the first, then what the chunks' own last states add up to.
+    first = tf.complex(*tf.split(before, 2, axis=1))
+    ends = tf.concat([first[:, None], inside[:, :-1, -1]], axis=1)
     jumps = _toeplitz(powers(CHUNK * tf.range(chunks)))
     carried = tf.einsum("ncd,bdn->bcn", jumps, ends)
     faded = tf.transpose(powers(tf.range(1, CHUNK + 1)))

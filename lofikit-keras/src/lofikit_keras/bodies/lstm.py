@@ -14,11 +14,16 @@ def lstm(config: LSTMConfig, width: int) -> Body:
     """Builds LSTM layers in order, with dropout after each."""
     inputs = keras.Input((None, width))
     values, variables = inputs, Variables()
+    before, after = [], []
     for name in layer_names(config):
-        layer = keras.layers.LSTM(config.units, return_sequences=True)
-        values = dropped(layer(values), config.dropout)
+        layer = keras.layers.LSTM(config.units, return_sequences=True, return_state=True)
+        states = [keras.Input((config.units,)) for _ in range(2)]
+        values, *left = layer(values, initial_state=states)
+        values = dropped(values, config.dropout)
+        before += states
+        after += left
         variables |= lstm_variables(name, layer)
-    return keras.Model(inputs, values), variables
+    return keras.Model([inputs, *before], [values, *after]), variables
 
 
 def lstm_variables(name: str, layer: Any) -> Variables:
