@@ -20,6 +20,7 @@ from lofikit.session import Session, prepare
 from lofikit.testing.cases import CLASSES, REAL, ModelCase
 from lofikit.testing.models import check_resuming
 from lofikit.training import train
+from lofikit_torch.models import TorchModel
 
 Small = Callable[..., ModelCase]
 
@@ -229,3 +230,18 @@ def _stop_before(session: Session, step: int) -> None:
 def test_what_cannot_be_carried_is_refused(small: Small, other: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match="carry 3 cannot be had with"):
         small("torch/lru", CLASSES, carry=3, **other).build()
+
+
+def test_a_model_that_cannot_carry_says_so(
+    tmp_path: Path, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TorchModel, "carry", 1)  # as of a package that has none of it
+    config = RunConfig(
+        library=str(music),
+        representation=ComponentConfig(name="core/mulaw"),
+        model=ComponentConfig(name="torch/gru", options={"carry": 2}),
+        training=TrainingConfig(),
+    )
+    with pytest.raises(OptionError, match="torch/gru cannot carry its state") as raised:
+        prepare(Run.create(tmp_path / "run", config), Library(music))
+    assert "--model.carry" in raised.value.hint
