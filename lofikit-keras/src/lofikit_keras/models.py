@@ -16,10 +16,8 @@ from lofikit.models.base import Outputs, Sampling, State, StepSettings, Stream
 from lofikit.models.guides import guides_for
 from lofikit.models.network import NetworkModel
 from lofikit.representations.base import Frames, FrameSpec
-from lofikit.streaming.network import GUIDES
-from lofikit_keras import networks
 from lofikit_keras.layout import canonical, held
-from lofikit_keras.mixture import Logistics
+from lofikit_keras.networks import NOISES, FrameNetwork
 from lofikit_keras.optimisation import LOSSES, Optimiser, check_optimiser
 from lofikit_keras.runtime import place, set_threads, tf
 from lofikit_keras.streaming import open_stream
@@ -29,9 +27,6 @@ _Step = tuple[tuple[Any, ...], Optimiser, dict[bool, Callable[..., Any]]]
 
 _AT_ONCE = 1 << 22
 """Values of one distribution's cells computed at once, to bound the memory."""
-
-_NOISES = 3
-"""Seeds of a step before those of dropout: which ids are replaced, by what, and input noise."""
 
 
 class KerasModel(NetworkModel):
@@ -46,15 +41,10 @@ class KerasModel(NetworkModel):
 
     def __init__(self, config: Any, spec: FrameSpec, seed: int) -> None:
         super().__init__(config, spec, seed)
-        self._mixture: Logistics | None = None
-        guided, mixtures = layers.guided(config), layers.mixtures_of(config)
-        self._guides = GUIDES if guided else 0
-        if mixtures and spec.levels is not None:
-            self._mixture = Logistics(mixtures, layers.class_edges(config, spec.levels), guided)
         set_threads(config.threads)
         self._device = place(config.device)
         with tf.device(self._device):
-            self._layers = networks.build(config, spec, config.precision)
+            self._network = FrameNetwork(config, spec)
         self._assign(layers.initial_weights(config, spec, seed))
         # The step of the last settings, with its optimiser; and an optimiser's state that was
         # loaded and waits for the settings that go on with it.
@@ -63,114 +53,33 @@ class KerasModel(NetworkModel):
         self._carried: list[Any] = []  # where the last step ended, of models that go on from it
         self._losses: dict[str, Callable[..., Any]] = {}
         self._predict = tf.function(
-            self._outputs, input_signature=self._signature(None), autograph=False
+            self._network.outputs, input_signature=self._signature(None), autograph=False
         )
         self._logits: Callable[..., Any] | None = None
-        if self._mixture is not None:
-            self._logits = tf.function(self._mixture.logits, reduce_retracing=True, autograph=False)
-
-    @property
-    def _dtype(self) -> Any:
-        return tf.float32 if self.spec.levels is None else tf.int32
+        if self._network.mixture is not None:
+            logits = self._network.mixture.logits
+            self._logits = tf.function(logits, reduce_retracing=True, autograph=False)
 
     def _signature(self, time: int | None) -> list[Any]:
         """Returns what the compiled functions take: frames, and what guides them."""
         return [
-            tf.TensorSpec((None, time, self.spec.size), self._dtype),
-            tf.TensorSpec((None, time, self._guides), tf.float32),
+            tf.TensorSpec((None, time, self.spec.size), self._network.dtype),
+            tf.TensorSpec((None, time, self._network.guides), tf.float32),
         ]
 
     def _given(self, frames: Frames) -> tuple[Any, Any]:
         """Returns frames as a tensor, and what a predictor says after each."""
         guides = guides_for(self.config, len(frames), self.spec.levels)
         told = np.zeros((*frames.shape[:2], 0)) if guides is None else guides.follow(frames)
-        return tf.constant(frames, self._dtype), tf.constant(told, tf.float32)
-
-    # The model as tensors: these are traced, and run compiled.
-
-    def _body(self, values: Any, training: bool, before: Any = ()) -> tuple[Any, list[Any]]:
-        """Runs the layers below the head on a history (batch, time, width).
-
-        Args:
-            values: The history.
-            training: Whether under dropout.
-            before: What the past left; empty at the start.
-
-        Returns:
-            The features, and what they leave; nothing, of a state that ends.
-        """
-        if len(self._layers.body.inputs) == 1:
-            return self._layers.body(values, training=training), []
-        states = list(before) or self._nothing(tf.shape(values)[0])
-        features, *left = self._layers.body([values, *states], training=training)
-        return features, [tf.cast(state, tf.float32) for state in left]
-
-    def _nothing(self, batch: Any) -> list[Any]:
-        """Returns what the past leaves at the start."""
-        return [tf.zeros((batch, *state.shape[1:])) for state in self._layers.body.inputs[1:]]
-
-    def _values(self, frames: Any) -> Any:
-        """Returns frames as the first layer takes them (see `lofikit.streaming.network.Input`)."""
-        if self.spec.levels is None:
-            return frames
-        if self._layers.embedding is None:
-            return tf.cast(frames, tf.float32) * (2.0 / (self.spec.levels - 1)) - 1.0
-        rows = self._layers.embedding(frames)
-        shape = tf.shape(frames)
-        return tf.reshape(rows, (shape[0], shape[1], rows.shape[-2] * rows.shape[-1]))
-
-    def _heads(self, values: Any) -> Any:
-        """Returns what is predicted: values, logits, or what a mixture makes logits of."""
-        outputs = self._layers.head(values)
-        if self.spec.levels is None or self._mixture is not None:
-            return outputs
-        shape = tf.shape(outputs)
-        return tf.reshape(outputs, (shape[0], shape[1], self.spec.size, self.spec.levels))
-
-    def _outputs(self, frames: Any, guides: Any) -> Any:
-        features, _ = self._body(_beside(self._values(frames), guides), training=False)
-        return self._heads(features)
+        return tf.constant(frames, self._network.dtype), tf.constant(told, tf.float32)
 
     def _error(
         self, frames: Any, guides: Any, loss: Any, seeds: Any = None, before: Any = ()
     ) -> tuple[Any, list[Any]]:
-        """Returns the mean loss of chunks, and what their end leaves.
-
-        Args:
-            frames: The chunks.
-            guides: What a predictor says after each frame.
-            loss: Compares targets and predictions.
-            seeds: Of dropout and noise; ``None`` for neither.
-            before: What the past left; empty at the start.
-        """
-        training = seeds is not None
-        given = frames[:, self.inputs]
-        if training:
-            given = self._replaced(given, seeds[0], seeds[1])
-        values = self._values(given)
-        if training and self.config.input_noise:
-            values += tf.random.stateless_normal(
-                tf.shape(values), seeds[2], stddev=self.config.input_noise
-            )
-        guides = guides[:, self.inputs]
-        features, left = self._body(_beside(values, guides), training, before)
-        outputs = self._heads(features[:, -1:] if self.last_only else features)
+        """Returns the mean loss of chunks, and what they leave; see `FrameNetwork.compare`."""
+        given, told = frames[:, self.inputs], guides[:, self.inputs]
         targets = frames[:, self.targets]
-        if self._mixture is None:
-            return loss(targets, outputs), left
-        count = targets.shape[1]
-        likelihood = self._mixture.log_likelihood(outputs[:, -count:], targets, guides[:, -count:])
-        return -tf.reduce_mean(likelihood), left
-
-    def _replaced(self, given: Any, which: Any, others: Any) -> Any:
-        """Replaces a share of class ids by random ones, as the config's ``id_noise`` asks."""
-        share, levels = getattr(self.config, "id_noise", 0.0), self.spec.levels
-        if not share or levels is None:
-            return given
-        shape = tf.shape(given)
-        drawn = tf.random.stateless_uniform(shape, which)
-        ids = tf.random.stateless_uniform(shape, others, maxval=levels, dtype=tf.int32)
-        return tf.where(drawn < share, ids, given)
+        return self._network.compare(given, told, targets, loss, self.last_only, seeds, before)
 
     # Training.
 
@@ -211,7 +120,7 @@ class KerasModel(NetworkModel):
             if self.carry > 1:
                 fits = bool(self._carried) and self._carried[0].shape[0] == len(frames)
                 goes_on = settings.carried and fits
-                before = self._carried if goes_on else self._nothing(len(frames))
+                before = self._carried if goes_on else self._network.nothing(len(frames))
             error, left = compiled(
                 *self._given(frames),
                 tf.constant(settings.learning_rate, tf.float32),
@@ -230,13 +139,13 @@ class KerasModel(NetworkModel):
 
     def _seeds(self, seed: int) -> np.ndarray:
         """Returns a seed for each use of the noise and each dropout layer, all unrelated."""
-        count = _NOISES + len(self._layers.seeds)
+        count = NOISES + len(self._network.seeds)
         words = np.random.SeedSequence(seed).generate_state(2 * count)
         return words.astype(np.int64).reshape(count, 2)
 
     def _compile(self, key: tuple[Any, ...], settings: StepSettings) -> _Step:
         self.check_settings(settings)
-        variables = self._layers.variables
+        variables = self._network.variables
         with tf.device(self._device):
             optimiser = Optimiser(settings, variables)
         # Another momentum or loss goes on with the same state; another optimiser starts anew.
@@ -245,8 +154,8 @@ class KerasModel(NetworkModel):
         trained = [v.value for v in variables.values()]
 
         def step(frames: Any, guides: Any, learning_rate: Any, seeds: Any, before: Any) -> Any:
-            for i, state in enumerate(self._layers.seeds):
-                state.assign(seeds[_NOISES + i])
+            for i, state in enumerate(self._network.seeds):
+                state.assign(seeds[NOISES + i])
             with tf.GradientTape() as tape:
                 error, left = self._error(frames, guides, loss, seeds, before)
             # A weight that no output depends on has a gradient of zeros, not none: with skips,
@@ -313,12 +222,12 @@ class KerasModel(NetworkModel):
 
     def _weights(self) -> layers.Weights:
         weights: layers.Weights = {}
-        for name, value in self._layers.variables.items():
+        for name, value in self._network.variables.items():
             weights |= canonical(name, np.array(value.numpy()))
         return weights
 
     def _assign(self, weights: layers.Weights) -> None:
-        for name, variable in self._layers.variables.items():
+        for name, variable in self._network.variables.items():
             variable.assign(held(name, variable.shape, weights))
 
     def _optimiser_state(self) -> State:
@@ -355,16 +264,11 @@ class KerasModel(NetworkModel):
                 )
         self._assign(weights)
         self._loaded = {k: np.array(v) for k, v in state.items() if k.startswith("optimizer/")}
-        names = [f"carried/{n}" for n in range(len(self._layers.body.inputs) - 1)]
+        names = [f"carried/{n}" for n in range(self._network.memories)]
         self._carried = []
         if all(name in state for name in names):
             with tf.device(self._device):
                 self._carried = [tf.constant(state[name]) for name in names]
-
-
-def _beside(values: Any, guides: Any) -> Any:
-    """Returns what the first layer takes: what a predictor says goes in after the values."""
-    return tf.concat([values, tf.cast(guides, values.dtype)], axis=2)
 
 
 class KerasTCN(KerasModel):
@@ -373,14 +277,3 @@ class KerasTCN(KerasModel):
     # Of 64 filters and 2 taps, one thread: 0.71 to 0.91 of the time at 1 to 4 chunks of 512,
     # and 1.3 to 1.4 at 8 to 32.
     _xla_frames = 2052
-
-
-class KerasSeq2Seq(KerasModel):
-    """``keras/seq2seq``: an LSTM encodes a block of frames, another decodes the next."""
-
-    def _body(self, values: Any, training: bool, before: Any = ()) -> tuple[Any, list[Any]]:
-        shape = tf.shape(values)
-        width = layers.input_width(self.config, self.spec)
-        blocks = tf.reshape(values, (-1, self.block, width))
-        decoded, left = super()._body(blocks, training, before)
-        return tf.reshape(decoded, (shape[0], shape[1], decoded.shape[-1])), left

@@ -27,7 +27,7 @@ def lofikit_components() -> list[Component]:
             kind="model",
             name="keras/seq2seq",
             summary="LSTM encoder-decoder over blocks of frames (the paper's second model).",
-            target="lofikit_keras.models:KerasSeq2Seq",
+            target="lofikit_keras.models:KerasModel",
             config="lofikit_keras.config:KerasSeq2SeqConfig",
         ),
         Component(
