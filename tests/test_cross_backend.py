@@ -62,6 +62,7 @@ def weights_alone(state: State) -> State:
         ("lstm", CLASSES, LOGISTICS),
         ("lru", CLASSES, GUIDED),
         ("seq2seq", WIDE, {}),
+        ("seq2seq", WIDE, {"block": 1}),
         ("seq2seq", CLASSES, {}),
         ("gru", WIDE, {}),
         ("gru", CODES, {"embedding": 3}),
@@ -154,6 +155,21 @@ def test_optimisers_go_on_in_the_other_backend(source, target, optimiser, model,
         each.train_step(one.examples(each, seed=3), one.settings(each, 3, **changes))
     for name, value in trained.state().items():
         np.testing.assert_allclose(other.state()[name], value, atol=2e-6, err_msg=name)
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("model", ["lstm", "samplernn"])
+def test_what_is_carried_stays_behind(source, target, model):
+    options = {"carry": 2, "window": 20}
+    one = case(source, model, CLASSES, **options)
+    trained = one.build(seed=1)
+    one.train(trained, range(1))
+    carried = {name for name in trained.state() if name.startswith("carried/")}
+    assert carried
+    other = case(target, model, CLASSES, **options).build(seed=2)
+    other.load_state(trained.state())
+    assert not any(name.startswith("carried/") for name in other.state())
+    one.train(other, range(1, 2))  # from nothing, though the example goes on
 
 
 @BOTH_WAYS

@@ -257,6 +257,12 @@ FAULTS = {
         "before = self.empty(len(frames))",
         {"carrying": "each going on from the one before, and of the whole"},
     ),
+    "a training that carries a part": (
+        "model",
+        "self.left = self.sums(frames[:, :-1], before)[1]",
+        "self.left = self.sums(frames[:, :-1], before)[1] * [0, 1, 0]",
+        {"carrying": "each going on from the one before, and of the whole"},
+    ),
     "a state without what is carried": (
         "model",
         "return arrays if self.left is None else",

@@ -180,10 +180,11 @@ CARRYING: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.parametrize("jit", ["off", "on"])
 @pytest.mark.parametrize("name", CARRYING)
-def test_a_state_is_carried_in_training(name: str) -> None:
+def test_a_state_is_carried_in_training(name: str, jit: str) -> None:
     """Here, as the suite's own cases of these models cannot: they end a chunk elsewhere."""
-    case = ModelCase(name, {**CARRYING[name], "carry": 3}, CLASSES)
+    case = ModelCase(name, {**CARRYING[name], "carry": 3, "jit_compile": jit}, CLASSES)
     check_carrying(case)
     check_resuming(case)
 

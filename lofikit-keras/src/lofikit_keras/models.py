@@ -13,6 +13,7 @@ import numpy as np
 from lofikit.errors import OptionError, RunError
 from lofikit.models import layers
 from lofikit.models.base import Outputs, Sampling, State, StepSettings, Stream
+from lofikit.models.configs import SampleRNNConfig
 from lofikit.models.guides import guides_for
 from lofikit.models.network import NetworkModel
 from lofikit.representations.base import Frames, FrameSpec
@@ -87,13 +88,15 @@ class KerasModel(NetworkModel):
         """See the base; also refuses an optimiser that is not known here."""
         super().check_settings(settings)
         check_optimiser(settings.optimiser)
-        frame = getattr(self.config, "frame", 1)
-        if self.carry > 1 and self.config.window % frame:
-            raise OptionError(
-                f"a window of {self.config.window} frames ends within a step of the upper tier, "
-                f"which is one of {frame}, and cannot be carried on from here",
-                f"choose a multiple: --model.window {-(-self.config.window // frame) * frame}",
-            )
+        if self.carry > 1 and isinstance(self.config, SampleRNNConfig):
+            window, frame = self.config.window, self.config.frame
+            if window % frame:
+                raise OptionError(
+                    f"a window of {window} frames ends within a step of the upper tier, which is "
+                    f"one of {frame}, and Keras cannot carry its state on from there",
+                    f"choose a multiple: --model.window {-(-window // frame) * frame}, or "
+                    "torch/samplernn, which can",
+                )
 
     @property
     def carry(self) -> int:
@@ -173,7 +176,7 @@ class KerasModel(NetworkModel):
 
     def loss(self, frames: Frames, settings: StepSettings) -> float:
         """See the base."""
-        self.check_settings(settings)
+        super().check_settings(settings)
         if settings.loss not in self._losses:
             loss = LOSSES[settings.loss]()
             self._losses[settings.loss] = tf.function(

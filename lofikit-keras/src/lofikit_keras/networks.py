@@ -64,7 +64,8 @@ class FrameNetwork:
         self.variables |= {"head.weight": self._head.kernel, "head.bias": self._head.bias}
         found = self._body.non_trainable_variables
         self.seeds = tuple(v for v in found if v.name == "seed_generator_state")
-        self._block = family_of(config).block(config)
+        # Of an encoder-decoder, which reads a block at a time, each by itself.
+        self._block: int | None = self._body.inputs[0].shape[1]
 
     @property
     def dtype(self) -> Any:
@@ -134,7 +135,7 @@ class FrameNetwork:
 
     def _features(self, values: Any, training: bool, before: Any) -> tuple[Any, list[Any]]:
         """Runs the layers below the head on a history (batch, time, width)."""
-        if self._block > 1:  # each by itself
+        if self._block is not None:
             shape = tf.shape(values)
             blocks = tf.reshape(values, (-1, self._block, values.shape[-1]))
             decoded = self._body(blocks, training=training)

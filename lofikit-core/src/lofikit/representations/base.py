@@ -62,7 +62,8 @@ class Decoder(ABC):
         """Takes frames (batch, time, size) and returns the samples that are now final.
 
         Returns:
-            Samples (batch, n); ``n`` may be 0 while the decoder waits for more.
+            Samples (batch, n); ``n`` may be 0 while the decoder waits for more. They may share
+            the memory of ``frames``.
         """
 
     @abstractmethod

@@ -14,8 +14,8 @@ from lofikit_torch.layers import CausalConv, Dense, GRULayer
 class SampleRNN(Body):
     """See :class:`lofikit.streaming.network.Tiers`; a hidden layer follows.
 
-    A chunk of training starts from zeros, and gradients flow through all of it: truncated
-    backpropagation through the window.
+    Gradients flow through all of a chunk of training, and end with it: truncated backpropagation
+    through the window.
     """
 
     def __init__(self, config: SampleRNNConfig, inputs: int) -> None:
