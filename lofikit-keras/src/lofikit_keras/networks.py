@@ -62,8 +62,8 @@ class FrameNetwork:
         self._head = keras.layers.Dense(head_width(config, spec), dtype="float32", name="head")
         self._head.build((None, None, family_of(config).features(config)))
         self.variables |= {"head.weight": self._head.kernel, "head.bias": self._head.bias}
-        found = self._body.non_trainable_variables
-        self.seeds = tuple(v for v in found if v.name == "seed_generator_state")
+        others = self._body.non_trainable_variables
+        self.seeds = tuple(v for v in others if v.name == "seed_generator_state")
         # Of an encoder-decoder, which reads a block at a time, each by itself.
         self._block: int | None = self._body.inputs[0].shape[1]
 
