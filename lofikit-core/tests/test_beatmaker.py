@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from lofikit.evaluation.listening import measure
 from lofikit.sources.beatmaker import Song, compose
 from lofikit.sources.beatmaker.harmony import LOOPS, VOICINGS, Key, voice_lead
 from lofikit.sources.beatmaker.score import Hit
@@ -152,6 +153,13 @@ def test_bars_vary(seed: int) -> None:
         assert len(played) >= least
         for one, other in itertools.combinations(played, 2):
             assert np.abs(one - other).max() > 0.05
+
+
+@pytest.mark.parametrize("stem", ["drums", "bass", "keys"])
+def test_most_stems_have_a_beat_of_their_own(stem: str) -> None:
+    found = [measure(song(seed).stems[stem].mean(axis=0), RATE)["beat"] for seed in range(12)]
+    noise = [measure(song(seed).stems["texture"].mean(axis=0), RATE)["beat"] for seed in range(6)]
+    assert np.median(found) > 0.4 > 2 * np.median(noise)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
