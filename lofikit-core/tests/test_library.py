@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -258,6 +259,22 @@ def test_samples_are_prepared_once_and_appended(library: Library) -> None:
     for part, pitch in zip(store.clips, (440, 550), strict=True):
         spectrum = np.abs(np.fft.rfft(store.of(part)))
         assert np.argmax(spectrum) * 2 == pytest.approx(pitch, abs=2)
+
+
+def test_stems_that_are_prepared_at_once_keep_apart(library: Library) -> None:
+    pitches = {"low": 200, "middle": 500, "high": 900}
+    for number in range(8):
+        stems = {name: tone(pitch + number, 30.0) for name, pitch in pitches.items()}
+        song = ClipData(str(number), tone(300 + number, 30.0), stems=stems)
+        collect(Listed([song]), "x/y", library)
+    names = [f"true/{name}" for name in pitches]
+    with ThreadPoolExecutor(len(names)) as pool:
+        stores = list(pool.map(lambda name: open_samples(library, 4000, name), names))
+    for store, pitch in zip(stores, pitches.values(), strict=True):
+        assert len(store.clips) == 8
+        for part in store.clips:
+            spectrum = np.abs(np.fft.rfft(store.of(part)))
+            assert np.argmax(spectrum) / 30 == pytest.approx(pitch + int(part.clip.key), abs=0.1)
 
 
 def test_half_prepared_samples_are_made_again(library: Library) -> None:

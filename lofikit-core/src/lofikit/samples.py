@@ -100,7 +100,7 @@ def open_samples(
         missing = [clip for clip in clips.values() if clip.id not in places]
         if missing:
             with quiet_decoders(), ThreadPoolExecutor(_threads()) as pool:
-                parts = pool.map(lambda c: _prepare(library, c, stem, rate, folder), missing)
+                parts = pool.map(lambda c: _prepare(library, c, stem, rate, base), missing)
                 for done, (clip, part) in enumerate(zip(missing, parts, strict=True), 1):
                     if isinstance(part, str):
                         failed.append((clip.name, part))
@@ -153,10 +153,11 @@ def _read_index(index: Path, data: Path) -> dict[str, Place]:
 
 
 def _prepare(
-    library: Library, clip: Clip, stem: str, rate: int, folder: Path
+    library: Library, clip: Clip, stem: str, rate: int, base: Path
 ) -> tuple[Path, int, float] | str:
     """Writes a clip's samples to a file of their own; returns it, or why it cannot be read."""
-    part = folder / f".partial-{clip.id}"
+    # Named by stem and rate too: others may be prepared at the same time.
+    part = base.with_name(f".partial-{base.name}-{clip.id}")
     length, power = 0, 0.0
     try:
         with part.open("wb") as file:
