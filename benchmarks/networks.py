@@ -73,7 +73,8 @@ def operations(network: Network | EncoderDecoder) -> int:
             size += layer.weight.size
         elif isinstance(layer, TransformerBlock):
             attention = layer.attention
-            size += 4 * attention.query.size + layer.up.weight.size + layer.down.weight.size
+            size += 2 * (attention.query.size + attention.key.size)
+            size += layer.up.weight.size + layer.down.weight.size
             size += 2 * attention.window * attention.query.shape[1]
         elif isinstance(layer, TCN):
             size += sum(conv.weight.size for block in layer.blocks for conv in block.convs)

@@ -28,9 +28,10 @@ OPTIONS = {
     "samplernn": {"window": 22, "frame": 4, "units": 9, "width": 7},
     "transformer": {
         "window": 30,
-        "width": 12,
+        "width": 16,
         "layers": 2,
-        "heads": 2,
+        "heads": 4,
+        "kv_heads": 2,
         "attention_window": 9,
         "dropout": 0.0,
     },

@@ -173,7 +173,7 @@ class TestTransformer(ModelSuite):
 class TestTransformerByTorch(ModelSuite):
     test_new_process = AS_ABOVE
     component = "torch/transformer"
-    options: ClassVar[dict[str, Any]] = {**TRANSFORMER, "embedding": 0, **BY_TORCH}
+    options: ClassVar[dict[str, Any]] = {**TRANSFORMER, "kv_heads": 2, "embedding": 0, **BY_TORCH}
     random_options = RANDOM
     specs = (CLASSES, WIDE)
     unsupported = (CODES,)

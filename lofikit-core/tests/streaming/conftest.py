@@ -109,9 +109,12 @@ def rotated(x: Array) -> Array:
 def attention(layer: Attention, x: Array) -> Array:
     batch, time, _ = x.shape
     query, key, value = (
-        (x @ weight.astype(float)).reshape(batch, time, layer.heads, -1)
+        (x @ weight.astype(float)).reshape(batch, time, -1, layer.head_width)
         for weight in (layer.query, layer.key, layer.value)
     )
+    # Head h of the queries hears head h // sharing of the keys.
+    sharing = layer.heads // (layer.key.shape[1] // layer.head_width)
+    key, value = np.repeat(key, sharing, axis=2), np.repeat(value, sharing, axis=2)
     query, key, value = (h.swapaxes(1, 2) for h in (rotated(query), rotated(key), value))
     scores = query @ key.swapaxes(2, 3) / layer.head_width**0.5
     distance = np.arange(time)[:, None] - np.arange(time)
@@ -311,19 +314,28 @@ class Builder:
             activation,
         )
 
-    def attention(self, width: int, heads: int, head_width: int, window: int) -> Attention:
+    def attention(
+        self, width: int, heads: int, head_width: int, window: int, sharing: int = 1
+    ) -> Attention:
         inner = heads * head_width
-        query, key, value = (self.array(width, inner, scale=width**-0.5) for _ in range(3))
+        query = self.array(width, inner, scale=width**-0.5)
+        key, value = (self.array(width, inner // sharing, scale=width**-0.5) for _ in range(2))
         return Attention(
             query, key, value, self.array(inner, width, scale=inner**-0.5), heads, window
         )
 
     def transformer_block(
-        self, width: int, heads: int, head_width: int, window: int, activation: str = "gelu"
+        self,
+        width: int,
+        heads: int,
+        head_width: int,
+        window: int,
+        activation: str = "gelu",
+        sharing: int = 1,
     ) -> TransformerBlock:
         return TransformerBlock(
             self.rms_norm(width),
-            self.attention(width, heads, head_width, window),
+            self.attention(width, heads, head_width, window, sharing),
             self.rms_norm(width),
             self.dense(width, 2 * width, activation),
             self.dense(2 * width, width),

@@ -46,9 +46,14 @@ def test_random_networks(data: st.DataObject, builder: Any, forward: Any) -> Non
             out = width
             layers.append(make.rms_norm(width))
             if kind == "transformer":
-                heads, head_width = draw(st.integers(1, 3)), draw(st.sampled_from([2, 6, 32, 70]))
+                sharing, kv_heads = draw(st.sampled_from([1, 2, 3, 4, 7])), draw(st.integers(1, 3))
+                head_width = draw(st.sampled_from([2, 6, 32, 70]))
                 window = draw(st.sampled_from([1, 7, 16, 65, 200]))
-                layers.append(make.transformer_block(width, heads, head_width, window, activation))
+                layers.append(
+                    make.transformer_block(
+                        width, sharing * kv_heads, head_width, window, activation, sharing
+                    )
+                )
         else:
             dilations = draw(st.lists(st.integers(1, 9), min_size=1, max_size=3))
             skips, convs = draw(st.booleans()), draw(st.integers(1, 3))
@@ -82,7 +87,7 @@ def test_long_histories(kind: str, builder: Any, forward: Any) -> None:
     elif kind == "gru":
         network = make.network(spec, make.gru(1, 100), make.gru(100, 40))
     elif kind == "transformer":
-        blocks = [make.transformer_block(48, 2, 24, 100) for _ in range(2)]
+        blocks = [make.transformer_block(48, 4, 24, 100, sharing=n) for n in (1, 2)]
         network = make.network(spec, make.dense(1, 48), *blocks, make.rms_norm(48))
     else:
         network = make.paper_tcn(kernel=8 if kind == "tcn 8" else 2, levels=spec.levels)

@@ -160,6 +160,12 @@ class TransformerConfig(SequenceConfig):
     width: int = option(256, "Values a frame between the blocks.", unit="values", ge=1)
     layers: int = option(4, "Blocks of attention and a multilayer perceptron.", ge=1)
     heads: int = option(4, "Heads that share the width of an attention, evenly.", ge=1)
+    kv_heads: int = option(
+        1,
+        "Heads of keys and values, each shared by as many heads: fewer are less to keep and read "
+        "for every frame that is generated.",
+        ge=1,
+    )
     attention_window: int = option(
         344,
         "Frames that a frame attends to, itself included; 344 are 10 s of codes. Layers add up: "
@@ -175,6 +181,11 @@ class TransformerConfig(SequenceConfig):
     )
 
     @property
+    def head_width(self) -> int:
+        """Values of a head."""
+        return self.width // self.heads
+
+    @property
     def receptive_field(self) -> int:
         """Past frames that a prediction depends on: layers (attention_window - 1) + 1."""
         return self.layers * (self.attention_window - 1) + 1
@@ -184,6 +195,10 @@ class TransformerConfig(SequenceConfig):
         if self.width % (2 * self.heads):
             raise ValueError(
                 f"width {self.width} cannot be shared by {self.heads} heads of an even width each"
+            )
+        if self.heads % self.kv_heads:
+            raise ValueError(
+                f"{self.heads} heads cannot share {self.kv_heads} heads of keys and values evenly"
             )
         return self
 

@@ -59,14 +59,15 @@ class Attention(Layer):
     window, Jiang et al. 2023), by ``softmax(q k / sqrt(head_width))``. Value ``i`` of the first
     half of a head's queries and keys is turned with value ``i`` of the second half by the frame's
     number times `rotary_frequencies`, so that only the distance of two frames counts, and a
-    stream may go on for ever.
+    stream may go on for ever. Neighbouring heads of queries may share a head of keys and values
+    (Ainslie et al. 2023), of which a stream then keeps and reads the fewer.
 
     Attributes:
         query: Shape (in, heads * head_width).
-        key: As query.
-        value: As query.
+        key: Shape (in, kv_heads * head_width); kv_heads divides heads.
+        value: As key.
         output: Shape (heads * head_width, out).
-        heads: Heads, whose columns lie one after the other.
+        heads: Heads of queries, whose columns lie one after the other.
         window: Frames attended to, the newest included.
     """
 
@@ -79,13 +80,19 @@ class Attention(Layer):
 
     def __post_init__(self) -> None:
         keep(self, "query", (None, None))
-        for field in ("key", "value"):
-            keep(self, field, self.query.shape)
+        keep(self, "key", (self.query.shape[0], None))
+        keep(self, "value", self.key.shape)
         keep(self, "output", (self.query.shape[1], None))
         if self.heads < 1 or self.query.shape[1] % (2 * self.heads):
             raise ValueError(
                 f"Attention: query gives {self.query.shape[1]} values a frame, which {self.heads} "
                 f"heads cannot share in pairs."
+            )
+        columns, width = self.key.shape[1], self.head_width
+        if columns < width or columns % width or self.heads % self.kv_heads:
+            raise ValueError(
+                f"Attention: key gives {columns} values a frame, which {self.heads} heads of "
+                f"{width} values cannot share evenly."
             )
         if self.window < 1:
             raise ValueError(f"Attention: window must be at least 1, not {self.window}.")
@@ -104,6 +111,11 @@ class Attention(Layer):
     def head_width(self) -> int:
         """Values of a head's query."""
         return int(self.query.shape[1]) // self.heads
+
+    @property
+    def kv_heads(self) -> int:
+        """Heads of keys and values."""
+        return int(self.key.shape[1]) // self.head_width
 
     @property
     def reach(self) -> int:

@@ -81,14 +81,15 @@ OPERATION = np.dtype(
             # ROTARY: cosines of the clock's angles to out, and behind them the sines
             "frequencies",  # in the weights: columns angles a frame
             # ATTENTION: queries, keys and values in source, one after the other, to out
-            "heads",
+            "heads",  # of queries
+            "kv_heads",  # of keys and values, which as many heads of queries each share
             "half",  # padded values of half a head
             "window",
             "rotations",  # from ROTARY
             "keys",  # of a stream's head: (2 * half, padded window), packed as a matrix is
             "values",  # of a stream's head: (padded window, 2 * half), likewise
             "mask",  # padded window: 0 where a frame is, else far below any score
-            "scores",  # padded window
+            "scores",  # a padded window for each query of a head of keys
             "zeros",
             # DIAGONAL: states in out, what is added in source, factors in the weights; all halves
             # of columns values

@@ -273,28 +273,31 @@ class NetworkPacker(Packer):
 
     def _attention(self, layer: Attention, source: int, residual: int) -> int:
         """What the attention gives of ``source``, added to ``residual``."""
-        heads, ring = layer.heads, padded(layer.window)
+        heads, kv_heads, ring = layer.heads, layer.kv_heads, padded(layer.window)
         half = padded(layer.head_width // 2)
         width = heads * 2 * half
         query = layer.query / np.float32(np.sqrt(layer.head_width))
-        parts = [spread_heads(part, heads) for part in (query, layer.key, layer.value)]
-        zeros = self.state.reserve(3 * width)
-        given = self.affine(np.concatenate(parts, axis=1), source, start=zeros)
+        parts = [spread_heads(query, heads)]
+        parts += [spread_heads(part, kv_heads) for part in (layer.key, layer.value)]
+        into = np.concatenate(parts, axis=1)
+        zeros = self.zeros(into.shape[1])
+        given = self.affine(into, source, start=zeros)
         out = self.frames(width)
-        caches = self.streams * heads * 2 * half * ring
+        caches = self.streams * kv_heads * 2 * half * ring
         self.add(
             ATTENTION,
             source=given,
             out=out,
             columns=width,
             heads=heads,
+            kv_heads=kv_heads,
             half=half,
             window=layer.window,
             rotations=self._rotary(layer.head_width),
             keys=self.state.reserve(caches),
             values=self.state.reserve(caches),
             mask=self.state.vector(np.full(ring, _UNHEARD, np.float32)),
-            scores=self.state.reserve(ring),
+            scores=self.state.reserve(heads // kv_heads * ring),
             zeros=zeros,
         )
         mix = spread_heads(layer.output.T, heads).T

@@ -123,16 +123,21 @@ def _rotary(op: Any, weights: Any, state: Any, clock: int) -> None:
 def _attention(processor: Any, op: Any, weights: Any, state: Any, streams: int, clock: int) -> None:
     """Each head's queries against the keys of the last frames, which lie in a ring."""
     half, width, ring = op.half, 2 * op.half, padded_width(op.window)
+    sharing = op.heads // op.kv_heads
+    given = op.columns + 2 * op.kv_heads * width
     slot = clock % op.window
     state[op.mask + slot] = np.float32(0.0)
     # Keys: frames are columns, in panels; values: frames are rows, in panels of a head's values.
     panel = slot // PANEL * PANEL
     panel_width = min(PANEL, ring - panel)
-    for head in range(streams * op.heads):
-        row, number = head // op.heads, head % op.heads
-        query = op.source + 3 * row * op.columns + number * width
-        key, value = query + op.columns, query + 2 * op.columns
-        for at in (query, key):
+    for head in range(streams * op.kv_heads):
+        row, number = head // op.kv_heads, head % op.kv_heads
+        queries = op.source + row * given + number * sharing * width
+        key = op.source + row * given + op.columns + number * width
+        value = key + op.kv_heads * width
+        rows.rotate(processor, state, key, op.rotations, op.rotations + half, half)
+        for shared in range(sharing):
+            at = queries + shared * width
             rows.rotate(processor, state, at, op.rotations, op.rotations + half, half)
         keys, values = op.keys + head * width * ring, op.values + head * width * ring
         column = keys + panel * width + slot - panel
@@ -142,10 +147,17 @@ def _attention(processor: Any, op: Any, weights: Any, state: Any, streams: int, 
             count = min(PANEL, width - first)
             place = values + first * ring + slot * count
             vectors.copy(processor, state, place, value + first, count)
-        product(processor, state, state, 1, width, ring, query, 0, keys, op.mask, 0, op.scores)
-        rows.softmax(processor, state, op.scores, ring)
-        out = op.out + row * op.columns + number * width
-        product(processor, state, state, 1, ring, width, op.scores, 0, values, op.zeros, 0, out)
+        product(
+            processor, state, state, sharing, width, ring,
+            queries, width, keys, op.mask, 0, op.scores,
+        )  # fmt: skip
+        for shared in range(sharing):
+            rows.softmax(processor, state, op.scores + shared * ring, ring)
+        out = op.out + row * op.columns + number * sharing * width
+        product(
+            processor, state, state, sharing, ring, width,
+            op.scores, ring, values, op.zeros, 0, out,
+        )  # fmt: skip
 
 
 @inlined

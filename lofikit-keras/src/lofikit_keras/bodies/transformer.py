@@ -19,7 +19,7 @@ def transformer(config: TransformerConfig, width: int) -> Body:
     values, variables = entry(inputs), dense_variables("entry", entry)
     for name in block_names(config):
         attention_norm, mlp_norm = RMSNorm(config.width), RMSNorm(config.width)
-        attention = Attention(config.width, config.heads, config.attention_window)
+        attention = Attention(config)
         up = keras.layers.Dense(config.expansion * config.width, activation="gelu")
         down = keras.layers.Dense(config.width)
         values += dropped(attention(attention_norm(values)), config.dropout)
@@ -36,20 +36,18 @@ class Attention(keras.layers.Layer):
     """Causal self-attention; see :class:`lofikit.streaming.attention.Attention`.
 
     Args:
-        width: Values a frame, in and out.
-        heads: Heads that share them.
-        window: Frames attended to, the newest included.
+        config: The model's options.
     """
 
-    def __init__(self, width: int, heads: int, window: int) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self._heads, self._window = heads, window
-        self._head_width = width // heads
-        shape = (width, width)
-        self.query = self.add_weight(shape=shape, name="query")
-        self.key = self.add_weight(shape=shape, name="key")
-        self.value = self.add_weight(shape=shape, name="value")
-        self.output_matrix = self.add_weight(shape=shape, name="output")
+        self._kv_heads, self._head_width = config.kv_heads, config.head_width
+        self._window = config.attention_window
+        width, kept = config.width, config.kv_heads * config.head_width
+        self.query = self.add_weight(shape=(width, width), name="query")
+        self.key = self.add_weight(shape=(width, kept), name="key")
+        self.value = self.add_weight(shape=(width, kept), name="value")
+        self.output_matrix = self.add_weight(shape=(width, width), name="output")
         self.built = True
 
     def matrices(self) -> Variables:
@@ -65,9 +63,11 @@ class Attention(keras.layers.Layer):
         """Maps (batch, time, width) to the same shape."""
         batch, time, width = tf.shape(x)[0], tf.shape(x)[1], x.shape[2]
         numbers = tf.range(time)
+        # Heads as (batch, kv heads, queries of each, time, head width).
         query, key, value = (
             tf.transpose(
-                tf.reshape(x @ matrix, (batch, time, self._heads, self._head_width)), (0, 2, 1, 3)
+                tf.reshape(x @ matrix, (batch, time, self._kv_heads, -1, self._head_width)),
+                (0, 2, 3, 1, 4),
             )
             for matrix in (self.query, self.key, self.value)
         )
@@ -78,7 +78,7 @@ class Attention(keras.layers.Layer):
         # In float32, as a softmax is not exact enough in bfloat16.
         weights = tf.nn.softmax(tf.where(heard, tf.cast(scores, tf.float32), UNHEARD))
         mixed = tf.matmul(tf.cast(weights, x.dtype), value)
-        return tf.reshape(tf.transpose(mixed, (0, 2, 1, 3)), (batch, time, width)) @ (
+        return tf.reshape(tf.transpose(mixed, (0, 3, 1, 2, 4)), (batch, time, width)) @ (
             self.output_matrix
         )
 

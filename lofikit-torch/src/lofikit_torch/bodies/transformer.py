@@ -26,9 +26,8 @@ class Past:
     def __init__(self, config: TransformerConfig, like: Tensor) -> None:
         self.frames = 0
         self.span = config.attention_window - 1
-        self.caches = [
-            History(like.shape[0], self.span, 2 * config.width, like) for _ in range(config.layers)
-        ]
+        width = 2 * config.kv_heads * config.head_width
+        self.caches = [History(like.shape[0], self.span, width, like) for _ in range(config.layers)]
 
 
 class Positions:
@@ -46,7 +45,7 @@ class Positions:
     ) -> None:
         first = past.frames if past else 0
         numbers = torch.arange(first, first + time, device=like.device)
-        frequencies = rotary_frequencies(config.width // config.heads)
+        frequencies = rotary_frequencies(config.head_width)
         # In float64, so that the angles stay exact in a stream of any length.
         angles = numbers[:, None].cpu().double() * torch.from_numpy(frequencies).double()
         self.cosines = angles.cos().to(like)
@@ -71,11 +70,12 @@ class Block(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         width, hidden = config.width, config.expansion * config.width
-        self.heads = config.heads
+        kept = config.kv_heads * config.head_width
+        self.head_width, self.sharing = config.head_width, config.heads // config.kv_heads
         self.attention_norm = nn.Parameter(torch.empty(width))
         self.query = nn.Parameter(torch.empty(width, width))
-        self.key = nn.Parameter(torch.empty(width, width))
-        self.value = nn.Parameter(torch.empty(width, width))
+        self.key = nn.Parameter(torch.empty(width, kept))
+        self.value = nn.Parameter(torch.empty(width, kept))
         self.output = nn.Parameter(torch.empty(width, width))
         self.mlp_norm = nn.Parameter(torch.empty(width))
         self.up = Dense(width, hidden)
@@ -97,15 +97,18 @@ class Block(nn.Module):
         if cache is not None:
             key, value = cache.append(torch.cat([_merged(key), value], dim=2)).chunk(2, dim=2)
             key = self._split(key)
+        key, value = (
+            part.repeat_interleave(self.sharing, dim=1) for part in (key, self._split(value))
+        )
         heard = positions.heard
         mixed = functional.scaled_dot_product_attention(
-            query, key, self._split(value), attn_mask=heard, is_causal=heard is None
+            query, key, value, attn_mask=heard, is_causal=heard is None
         )
         return _merged(mixed) @ self.output
 
     def _split(self, x: Tensor) -> Tensor:
         """Cuts (batch, time, width) in heads: (batch, heads, time, head width)."""
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return x.unflatten(2, (-1, self.head_width)).transpose(1, 2)
 
 
 class Transformer(Body):

@@ -49,8 +49,10 @@ class TransformerFamily(Family[TransformerConfig]):
         }
         for name in block_names(config):
             found[f"{name}.attention_norm"] = Parameter((width,), ones)
-            for matrix in ("query", "key", "value"):
-                found[f"{name}.{matrix}"] = Parameter((width, width), glorot_uniform)
+            found[f"{name}.query"] = Parameter((width, width), glorot_uniform)
+            for matrix in ("key", "value"):
+                shape = (width, config.kv_heads * config.head_width)
+                found[f"{name}.{matrix}"] = Parameter(shape, glorot_uniform)
             found[f"{name}.output"] = Parameter((width, width), residual)
             found[f"{name}.mlp_norm"] = Parameter((width,), ones)
             found[f"{name}.up.weight"] = Parameter((width, hidden), glorot_uniform)
