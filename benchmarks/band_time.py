@@ -50,6 +50,7 @@ def main() -> None:
     show(table, "songs", names, songs, [[None] * len(ids)] * len(players), beats, rate)
     length, sampling = round(args.prompt_seconds * rate), Sampling(*numbers(args.sampling))
     stretches = players[0].stretches(ids, args.prompts, length)
+    known = dict(zip(ids, players[0].beats(ids), strict=True))
     takes: list[list[Samples]] = [[] for _ in players]
     given: list[list[Samples | None]] = [[] for _ in players]
     pulses: list[Beats | Pulse | None] = []
@@ -64,6 +65,7 @@ def main() -> None:
                 sampling,
                 1000 * number + start,
                 pulse=pulse,
+                beats=[known[clip].until((start + length) / rate)] * args.seeds,
             )
             takes[number] += list(performer.next(round(args.seconds * rate)))
             given[number] += [prompt] * args.seeds

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from lofikit.beats import Beats, Pulse
 from lofikit.chunks import LevelledClips
-from lofikit.evaluation.excerpts import spread_prompts
+from lofikit.evaluation.excerpts import prompt_beats, spread_prompts
 from lofikit.evaluation.listening import measure
 from lofikit.library import Library
 from lofikit.models.base import Sampling
@@ -60,15 +60,15 @@ def main() -> None:
     coded = [codes.decode_clip(codes.encode_clip(clip[None]), len(clip))[0] for clip in real]
     add(table, "the same through codes", coded, [None] * len(real), beats, rate)
     length = round(args.prompt_seconds * rate)
-    prompts = np.stack(
-        [e.prompt for e in spread_prompts(store, parts, level, args.prompts, length)]
-    )
+    excerpts = spread_prompts(store, parts, level, args.prompts, length)
+    prompts = np.stack([excerpt.prompt for excerpt in excerpts])
+    known = prompt_beats(store, excerpts)
     for words in args.sampling:
         takes: list[Samples] = []
         pulses: list[Beats | Pulse | None] = []
         sampling = Sampling(*map(float, words.split(",")))
         for seed in range(args.seeds):
-            performer = BatchPerformer(model, codes, prompts, sampling, seed, args.bpm)
+            performer = BatchPerformer(model, codes, prompts, sampling, seed, args.bpm, beats=known)
             takes += list(performer.next(round(args.seconds * rate)))
             pulses += performer.pulses
         given = list(np.tile(prompts, (args.seeds, 1)))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lofikit.beats import NO_BEATS, Beats
 from lofikit.errors import OptionError
 from lofikit.models.base import Sampling, Stream
 from lofikit.performers import BatchPerformer
@@ -194,3 +195,25 @@ def test_a_stream_that_takes_no_values_is_refused_before_it_plays(codes: Codes) 
     model = SimpleNamespace(spec=codes.spec, block=1, context=1, stream=lambda *_: deaf)
     with pytest.raises(OptionError, match="given"):
         BatchPerformer(model, codes, bars(9.0)[None], Sampling(), 0)  # type: ignore[arg-type]
+
+
+def test_beats_that_are_known_win_over_those_that_sound(codes: Codes, model: Any) -> None:
+    # As if every stroke were an off-beat: what a stem by itself cannot tell.
+    prompts, end = np.tile(bars(9.0), (2, 1)), 9.0
+    grid = np.arange(-40, 12) * PERIOD + PERIOD / 2
+    performer = BatchPerformer(
+        model, codes, prompts, Sampling(), 0, beats=[Beats(grid).until(end), NO_BEATS]
+    )
+    told, heard = performer.pulses
+    assert told is not None and heard is not None
+    for pulse, apart in ((told, 0.5), (heard, 0.0)):
+        assert pulse.period == pytest.approx(PERIOD, rel=0.02)
+        off = (pulse.begun - end / PERIOD - apart) % 1
+        assert min(off, 1 - off) < 0.1
+
+
+def test_silence_has_no_beat_though_its_clip_has(codes: Codes, model: Any) -> None:
+    prompts = np.stack([bars(8.0), np.zeros(8 * RATE, np.float32)])
+    known = [Beats(np.arange(-40, 1) * PERIOD)] * 2
+    pulses = BatchPerformer(model, codes, prompts, Sampling(), 0, beats=known).pulses
+    assert [pulse is None for pulse in pulses] == [False, True]

@@ -83,6 +83,14 @@ class Beats:
         after = np.maximum(np.asarray(seconds) - last, 0.0) / period
         return np.asarray(inside + before + after, dtype=np.float32)
 
+    def until(self, seconds: float) -> Beats:
+        """Returns the beats up to a moment, which becomes time 0.
+
+        Args:
+            seconds: The moment.
+        """
+        return Beats(self.times[self.times <= seconds] - seconds)
+
     def onwards(self, seconds: float) -> Pulse | None:
         """Returns the steady pulse that the last of these beats go on with.
 

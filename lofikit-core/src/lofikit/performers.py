@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.audio import Audio, resample
-from lofikit.beats import Pulse
+from lofikit.beats import Beats, Pulse
 from lofikit.chunks import level_gain
 from lofikit.credits import Credited
 from lofikit.errors import OptionError, PromptError
@@ -38,6 +38,8 @@ class Voice:
         gain: Gain in the mix, in dB.
         prompt_of: Title, artist, licence and origin of the prompt's music, if they are known.
         sampling: Temperature and top-p of this run, or ``None`` for the take's.
+        beats: Gives the beats of the music that the prompt is the end of, time 0 being that end;
+            asked where the run keeps time. ``None`` to hear them in the prompt.
     """
 
     run: Run
@@ -45,6 +47,7 @@ class Voice:
     gain: float = 0.0
     prompt_of: Credited | None = None
     sampling: Sampling | None = None
+    beats: Callable[[], Beats] | None = None
 
     def credited(self) -> list[Credited]:
         """Returns the clips that the run was trained on, and what the prompt is of."""
@@ -81,6 +84,11 @@ class TakeOptions:
             )
 
 
+def keeps_time(representation: Representation) -> bool:
+    """Returns whether frames tell the place in the beat, which is given when music is made."""
+    return "beat" in representation.signals
+
+
 class BatchPerformer:
     """A run that plays several takes at once: each primed with its prompt, then block by block.
 
@@ -94,6 +102,8 @@ class BatchPerformer:
         bpm: Beats a minute, if the frames tell the place in the beat; ``None`` for the tempo of
             each prompt, or what the model makes of it where a prompt has no beat.
         pulse: The pulse that all takes keep, time 0 being the end of the prompts; wins over bpm.
+        beats: The beats of the music that each prompt is the end of, time 0 being the end of the
+            prompts; ``None`` to hear them in the prompts.
 
     Attributes:
         rate: Sample rate in Hz.
@@ -113,6 +123,7 @@ class BatchPerformer:
         seed: int,
         bpm: float | None = None,
         pulse: Pulse | None = None,
+        beats: Sequence[Beats] | None = None,
     ) -> None:
         spec, batch = representation.spec, len(prompts)
         self._batch = batch
@@ -123,7 +134,7 @@ class BatchPerformer:
         self._hop = spec.hop
         self._skip = representation.window - spec.hop
         self._stream: Stream = model.stream(batch, sampling, seed)
-        frames = self._prompt_frames(model, prompts, bpm, pulse)
+        frames = self._prompt_frames(model, prompts, bpm, pulse, beats)
         self._decoder: Decoder = representation.decoder(batch)
         for _ in primed(self._stream, model, frames):
             pass
@@ -141,7 +152,12 @@ class BatchPerformer:
         return [None] * self._batch if self._time is None else self._time.pulses
 
     def _prompt_frames(
-        self, model: Model, prompts: Samples, bpm: float | None, pulse: Pulse | None
+        self,
+        model: Model,
+        prompts: Samples,
+        bpm: float | None,
+        pulse: Pulse | None,
+        beats: Sequence[Beats] | None,
     ) -> NDArray[Any]:
         overlap, length = self._skip, prompts.shape[1]
         count = (length // self._hop) // model.block * model.block
@@ -153,10 +169,10 @@ class BatchPerformer:
                 "give a longer clip, or --prompt noise",
             )
         used = prompts[:, length - count * self._hop :]
-        if "beat" in self._representation.signals:
+        if keeps_time(self._representation):
             if "given" not in inspect.signature(self._stream.next).parameters:
                 refuse_given(prompts, f"the stream of {type(model).__name__}")
-            self._time = Timekeeper(self._representation, used, overlap, bpm, pulse)
+            self._time = Timekeeper(self._representation, used, overlap, bpm, pulse, beats)
             return self._time.prompt_frames(model)
         if bpm is not None:
             raise OptionError(
@@ -211,6 +227,8 @@ class Performer:
         seed: Seed of this stream.
         pulse: What the take keeps time by, time 0 being the end of the prompt; ``None`` for the
             options' tempo or the prompt's.
+        beats: Of the music that the prompt is the end of, time 0 being that end; ``None`` to hear
+            them in the prompt.
 
     Attributes:
         rate: Sample rate in Hz.
@@ -229,9 +247,17 @@ class Performer:
         options: TakeOptions,
         seed: int,
         pulse: Pulse | None = None,
+        beats: Beats | None = None,
     ) -> None:
         self._batch = BatchPerformer(
-            model, representation, prompt[None], options.sampling, seed, options.bpm, pulse
+            model,
+            representation,
+            prompt[None],
+            options.sampling,
+            seed,
+            options.bpm,
+            pulse,
+            None if beats is None else [beats],
         )
         self.rate = self._batch.rate
         self.pulse = self._batch.pulses[0]
@@ -264,7 +290,7 @@ def open_performers(voices: Sequence[Voice], options: TakeOptions) -> list[Perfo
     for voice in voices:
         representation = voice.run.representation()
         loaded.append((voice.run.trained_model(representation), representation, voice))
-    keeping = ["beat" in representation.signals for _, representation, _ in loaded]
+    keeping = [keeps_time(representation) for _, representation, _ in loaded]
     deaf = replace(options, bpm=None) if any(keeping) else options
     performers: list[Performer] = []
     pulse: Pulse | None = None
@@ -296,7 +322,8 @@ def perform(
         rms = float(np.sqrt(np.mean(np.square(prompt, dtype=np.float64)))) if len(prompt) else 0.0
         prompt = np.clip(prompt * np.float32(level_gain(rms, level)), -1.0, 1.0)
     options = replace(options, sampling=voice.sampling or options.sampling)
-    return Performer(model, representation, prompt, options, seed, pulse)
+    beats = voice.beats() if voice.beats is not None and keeps_time(representation) else None
+    return Performer(model, representation, prompt, options, seed, pulse, beats)
 
 
 def _noise(model: Model, representation: Representation, level: float | None, seed: int) -> Samples:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lofikit.audio import Audio, read
+from lofikit.beats import Beats, tracked
 from lofikit.errors import AudioError, LibraryError, PromptError
 from lofikit.library import Clip, Library
 from lofikit.run import Run, provenance
 
 HELD_OUT = "held-out"
+PromptBeats = Callable[[], Beats]
 
 
 def file_prompt(path: Path, start: float = 0.0, seconds: float | None = None) -> Audio:
@@ -79,6 +82,31 @@ def prompt_provenance(word: str, run: Run) -> dict[str, Any] | None:
         return {"id": name, "title": name, "artist": "", "licence": "", "origin": ""}
     clip = _held_out_clip(run, Library(Path(run.config.library)))
     return None if clip is None else provenance(clip)
+
+
+def prompt_beats(word: str, run: Run, start: float, prompt: Audio | None) -> PromptBeats | None:
+    """Returns what gives the beats of the music that a prompt is the end of, if they are known.
+
+    Those of a library's clip are those that runs are trained with: of the whole clip's mix, or what
+    its source knows.
+
+    Args:
+        word: What :func:`find_prompt` took.
+        run: The run that goes on from it.
+        start: Where in the clip the prompt begins, in seconds.
+        prompt: The prompt.
+
+    Returns:
+        A function that gives beats, time 0 being the end of the prompt; ``None`` where they must be
+        heard in the prompt.
+    """
+    if word != HELD_OUT or prompt is None:
+        return None
+    library = Library(Path(run.config.library))
+    clip, end = _held_out_clip(run, library), start + prompt.seconds
+    if clip is None:
+        return None
+    return lambda: tracked(library, [clip])[clip.id].until(end)
 
 
 def find_prompt(

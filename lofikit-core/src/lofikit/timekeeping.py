@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.audio import Audio
-from lofikit.beats import Pulse, agree, track
+from lofikit.beats import NO_BEATS, Beats, Pulse, agree, track
 from lofikit.models.base import Model, Sampling, Stream
 from lofikit.onsets import Groove, groove, onset_curves
 from lofikit.representations.base import FREE, Frames, Representation, Samples
@@ -30,6 +30,8 @@ class Timekeeper:
         before: Zeros that the prompts are encoded with in front of them.
         bpm: Beats a minute; ``None`` for the tempo of each prompt.
         pulse: A pulse that all takes keep, time 0 being the end of the prompts; wins over bpm.
+        beats: The beats of the music that each prompt is the end of, if they are known, time 0
+            being the end of the prompts.
 
     Attributes:
         pulses: What each take keeps time by, time 0 being the end of the prompts; ``None`` for
@@ -43,6 +45,7 @@ class Timekeeper:
         before: int,
         bpm: float | None,
         pulse: Pulse | None,
+        beats: Sequence[Beats] | None = None,
     ) -> None:
         self._representation = representation
         self._prompts, self._before = prompts, before
@@ -50,16 +53,20 @@ class Timekeeper:
         self._counted = False  # whether the prompts' count is known, and not to be looked for
         rate = representation.sample_rate
         self._end = prompts.shape[1] / rate
-        self._heard = [self._hear(prompt) for prompt in prompts]
+        known = beats or [NO_BEATS] * len(prompts)
+        self._heard = [self._hear(*pair) for pair in zip(prompts, known, strict=True)]
         self._bands = [name for name in representation.signals if name.startswith("onsets")]
         if self._bands:
             curves = onset_curves(prompts, rate, len(self._bands), representation.spec.hop)
             self._curves = curves.transpose(1, 0, 2)
         self._settle(self._heard)
 
-    def _hear(self, prompt: Samples) -> Pulse | None:
+    def _hear(self, prompt: Samples, known: Beats) -> Pulse | None:
         """Returns the pulse of a prompt, 0 being its beginning; ``None`` without a beat."""
         heard = track(Audio(prompt[None], self._representation.sample_rate)).onwards(self._end)
+        if heard is not None and (told := known.onwards(0.0)) is not None:
+            # A stem by itself may sound as if its off-beats were beats.
+            heard = replace(told, start=self._end)
         if heard is not None and self._shared is not None:
             shared = replace(self._shared, start=self._end)
             if agree(heard, shared):  # the same music, which a part of the band has counted

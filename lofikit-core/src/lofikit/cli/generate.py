@@ -93,7 +93,7 @@ def command(
     from lofikit.credits import licence_note
     from lofikit.generation import generate
     from lofikit.performers import TakeOptions, Voice
-    from lofikit.prompts import find_prompt, prompt_provenance
+    from lofikit.prompts import find_prompt, prompt_beats, prompt_provenance
     from lofikit.run import Run
     from lofikit.writers import check_format
 
@@ -117,7 +117,15 @@ def command(
         for line in run.version_warnings():
             note(line)
         prompt_audio = find_prompt(word, run, prompt_start, prompt_seconds)
-        voices.append(Voice(run, prompt_audio, gain, prompt_provenance(word, run)))
+        voices.append(
+            Voice(
+                run,
+                prompt_audio,
+                gain,
+                prompt_provenance(word, run),
+                beats=prompt_beats(word, run, prompt_start, prompt_audio),
+            )
+        )
     if line := licence_note([clip for voice in voices for clip in voice.credited()]):
         note(line)
     if piped:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lofikit.beats import Beats
 from lofikit.chunks import LevelledClips
 from lofikit.errors import LibraryError
 from lofikit.evaluation.listening import level
@@ -83,6 +84,27 @@ def spread_prompts(
         (found if loud else faint).append(excerpt)
     found = found or faint
     return [found[(2 * i + 1) * len(found) // (2 * count)] for i in range(count)]
+
+
+def prompt_beats(
+    store: SampleStore, prompts: Sequence[Excerpt], seconds: float | None = None
+) -> list[Beats]:
+    """Returns the beats of the clips that prompts are of, up to their ends, which become time 0.
+
+    Args:
+        store: The samples of the library.
+        prompts: The prompts.
+        seconds: How much of each is played; ``None`` for all.
+    """
+    ids = {prompt.clip.id for prompt in prompts}
+    parts = [part for part in store.clips if part.clip.id in ids]
+    found = {part.clip.id: beats for part, beats in zip(parts, store.beats(parts), strict=True)}
+    return [
+        found[one.clip.id].until(
+            one.start + (len(one.prompt) / store.rate if seconds is None else seconds)
+        )
+        for one in prompts
+    ]
 
 
 def real_excerpts(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lofikit.beats import Beats
 from lofikit.chunks import LevelledClips
 from lofikit.errors import LibraryError, OptionError
 from lofikit.evaluation.anchors import Anchor
@@ -33,6 +34,7 @@ from lofikit.evaluation.excerpts import (
     KEEPING_TIME_SECONDS,
     PROMPT_SECONDS,
     Excerpt,
+    prompt_beats,
     real_excerpts,
     spread_prompts,
 )
@@ -166,6 +168,10 @@ class Stage:
 
     def _excerpts(self, parts: Sequence[ClipSamples]) -> list[Excerpt]:
         return real_excerpts(self._store, parts, self._target, self._prompt, self.excerpt)
+
+    def beats(self, prompts: Sequence[Excerpt]) -> list[Beats]:
+        """Returns the beats of the prompts' clips, up to the prompts' ends."""
+        return prompt_beats(self._store, prompts)
 
     def takes(self, anchor: Anchor) -> list[Samples]:
         """Lets an anchor go on from all prompts, with every seed if it draws."""

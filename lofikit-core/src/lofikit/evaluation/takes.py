@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from lofikit.beats import Beats
 from lofikit.generation import Samples
 from lofikit.models.base import Model, Sampling
 from lofikit.performers import BatchPerformer
@@ -23,6 +24,7 @@ def generate_takes(
     length: int,
     sampling: Sampling,
     show: Callable[[int], None] = lambda samples: None,
+    beats: Sequence[Beats] | None = None,
 ) -> Iterator[Samples]:
     """Yields takes that go on from every prompt, for one seed or several after another.
 
@@ -38,6 +40,8 @@ def generate_takes(
         length: Samples of a take, the prompt not counted.
         sampling: Temperature and top-p.
         show: Called with the samples of all takes made so far.
+        beats: Of the music that each prompt is the end of, time 0 being that end; ``None`` to hear
+            them in the prompts.
 
     Yields:
         Takes of shape (n * prompts, length): all prompts with one seed, then with the next.
@@ -47,7 +51,10 @@ def generate_takes(
     for first in range(0, len(seeds), at_once):
         count = len(seeds[first : first + at_once])
         batch = np.tile(prompts, (count, 1))
-        performer = BatchPerformer(model, representation, batch, sampling, seeds[first])
+        known = None if beats is None else [*beats] * count
+        performer = BatchPerformer(
+            model, representation, batch, sampling, seeds[first], beats=known
+        )
         takes = np.empty((len(batch), length), np.float32)
         for start in range(0, length, performer.rate):
             block = performer.next(min(performer.rate, length - start))

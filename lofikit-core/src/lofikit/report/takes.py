@@ -14,10 +14,10 @@ from lofikit.audio import Audio
 from lofikit.chunks import LevelledClips
 from lofikit.errors import LibraryError, OptionError, PromptError
 from lofikit.evaluation import measure
-from lofikit.evaluation.excerpts import Excerpt, spread_prompts
+from lofikit.evaluation.excerpts import Excerpt, prompt_beats, spread_prompts
 from lofikit.library import MIX, Library
 from lofikit.models.base import Sampling
-from lofikit.performers import BatchPerformer
+from lofikit.performers import BatchPerformer, keeps_time
 from lofikit.run import Run
 from lofikit.samples import SampleStore, open_samples
 
@@ -196,9 +196,14 @@ def _play(
     heard = [_stretch(store, prompt, options.prompt_seconds, data.level) for prompt in prompts]
     length = min(map(len, heard))  # a clip may end a sample sooner at another rate
     given = np.stack([samples[:length] for samples in heard])
+    beats = None
+    if keeps_time(representation):
+        beats = prompt_beats(store, prompts, length / store.rate)
     for seed in range(options.seeds):
         try:
-            performer = BatchPerformer(model, representation, given, options.sampling, seed)
+            performer = BatchPerformer(
+                model, representation, given, options.sampling, seed, beats=beats
+            )
         except PromptError as error:
             needed = math.ceil(10 * model.context / representation.spec.frame_rate) / 10
             raise PromptError(
