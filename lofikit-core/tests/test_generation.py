@@ -8,13 +8,14 @@ import pytest
 import soundfile
 
 from lofikit.audio import Audio, read
+from lofikit.beats import Beats, tracked
 from lofikit.errors import OptionError, PromptError
 from lofikit.generation import generate, play, sidecar
 from lofikit.library import Library
 from lofikit.models.base import Sampling
 from lofikit.performers import TakeOptions, Voice
 from lofikit.plan import TrainingConfig
-from lofikit.prompts import find_prompt
+from lofikit.prompts import find_prompt, prompt_beats
 from lofikit.run import ComponentConfig, Run, RunConfig
 from lofikit.session import prepare
 from lofikit.training import train
@@ -78,6 +79,28 @@ def test_another_seed_gives_other_samples(tmp_path: Path, runs: dict[str, Run]) 
     assert not np.array_equal(
         make(tmp_path / "a.wav", voice), make(tmp_path / "b.wav", voice, seed=1)
     )
+
+
+def test_a_prompt_of_a_clip_has_the_beats_of_the_whole(runs: dict[str, Run]) -> None:
+    run = runs["raw"]
+    library = Library(Path(run.config.library))
+    (held,) = (c for c in library.clips if c.id == run.manifest()["held_out_clips"][0]["id"])
+    whole = tracked(library, [held])[held.id].times
+    prompt = find_prompt("held-out", run, start=2.0, seconds=3.0)
+    beats = prompt_beats("held-out", run, 2.0, prompt)
+    assert beats is not None
+    np.testing.assert_allclose(beats().times, whole[whole <= 5.0] - 5.0)
+    assert len(beats().times) > 3
+    assert prompt_beats("noise", run, 0.0, None) is None
+    assert prompt_beats("song.wav", run, 0.0, prompt) is None
+
+
+def test_a_run_that_keeps_no_time_asks_for_no_beats(tmp_path: Path, runs: dict[str, Run]) -> None:
+    def ask() -> Beats:
+        raise AssertionError
+
+    prompt = find_prompt("held-out", runs["raw"], seconds=2.0)
+    make(tmp_path / "take.wav", Voice(runs["raw"], prompt, beats=ask))
 
 
 @pytest.mark.parametrize("name", REPRESENTATIONS)
