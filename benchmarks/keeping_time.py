@@ -19,7 +19,7 @@ from rich.table import Table
 
 from lofikit.beats import Beats, Pulse
 from lofikit.chunks import LevelledClips
-from lofikit.evaluation.excerpts import prompt_beats, spread_prompts
+from lofikit.evaluation.excerpts import excerpt_beats, spread_prompts
 from lofikit.evaluation.listening import measure
 from lofikit.library import Library
 from lofikit.models.base import Sampling
@@ -62,7 +62,7 @@ def main() -> None:
     length = round(args.prompt_seconds * rate)
     excerpts = spread_prompts(store, parts, level, args.prompts, length)
     prompts = np.stack([excerpt.prompt for excerpt in excerpts])
-    known = prompt_beats(store, excerpts)
+    known = excerpt_beats(store, excerpts)
     for words in args.sampling:
         takes: list[Samples] = []
         pulses: list[Beats | Pulse | None] = []

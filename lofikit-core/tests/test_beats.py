@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -135,6 +136,15 @@ def test_a_source_that_knows_its_beats_is_believed(tmp_path: Path) -> None:
     library.add("test/strokes", ClipData("88", audio, details={"beats": known}))
     (clip,) = library.clips
     np.testing.assert_allclose(tracked(library, [clip])[clip.id].times, known)
+
+
+def test_known_beats_are_read_while_others_are_tracked(tmp_path: Path) -> None:
+    library = Library(tmp_path / "library", create=True)
+    library.add("test/strokes", ClipData("88", Audio(strokes(88)[None], RATE)))
+    known = tracked(library, library.clips)
+    with FileLock(library.path / "samples" / f"{FILE}.lock"):
+        again = tracked(library, library.clips)
+    assert again.keys() == known.keys()
 
 
 def test_beats_of_a_library_are_tracked_once(tmp_path: Path) -> None:

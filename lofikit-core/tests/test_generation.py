@@ -15,7 +15,7 @@ from lofikit.library import Library
 from lofikit.models.base import Sampling
 from lofikit.performers import TakeOptions, Voice
 from lofikit.plan import TrainingConfig
-from lofikit.prompts import find_prompt, prompt_beats
+from lofikit.prompts import clip_beats, find_prompt
 from lofikit.run import ComponentConfig, Run, RunConfig
 from lofikit.session import prepare
 from lofikit.training import train
@@ -87,12 +87,12 @@ def test_a_prompt_of_a_clip_has_the_beats_of_the_whole(runs: dict[str, Run]) -> 
     (held,) = (c for c in library.clips if c.id == run.manifest()["held_out_clips"][0]["id"])
     whole = tracked(library, [held])[held.id].times
     prompt = find_prompt("held-out", run, start=2.0, seconds=3.0)
-    beats = prompt_beats("held-out", run, 2.0, prompt)
+    beats = clip_beats("held-out", run, 2.0, prompt)
     assert beats is not None
     np.testing.assert_allclose(beats().times, whole[whole <= 5.0] - 5.0)
     assert len(beats().times) > 3
-    assert prompt_beats("noise", run, 0.0, None) is None
-    assert prompt_beats("song.wav", run, 0.0, prompt) is None
+    assert clip_beats("noise", run, 0.0, None) is None
+    assert clip_beats("song.wav", run, 0.0, prompt) is None
 
 
 def test_a_run_that_keeps_no_time_asks_for_no_beats(tmp_path: Path, runs: dict[str, Run]) -> None:
@@ -100,7 +100,7 @@ def test_a_run_that_keeps_no_time_asks_for_no_beats(tmp_path: Path, runs: dict[s
         raise AssertionError
 
     prompt = find_prompt("held-out", runs["raw"], seconds=2.0)
-    make(tmp_path / "take.wav", Voice(runs["raw"], prompt, beats=ask))
+    make(tmp_path / "take.wav", Voice(runs["raw"], prompt, find_beats=ask))
 
 
 @pytest.mark.parametrize("name", REPRESENTATIONS)

@@ -240,7 +240,7 @@ def songs(**options: Any) -> list[ClipData]:
 def test_a_song_depends_on_its_seed_number_length_and_rate_alone() -> None:
     first, second = songs(seed=3)
     again = songs(seed=3, clips=1)[0]
-    assert first.key == "seed-3-clip-0-1.5s@8000"
+    assert first.key == "beats-2-seed-3-clip-0-1.5s@8000"
     assert isinstance(first.audio, Audio)
     assert isinstance(second.audio, Audio)
     assert isinstance(again.audio, Audio)
@@ -277,7 +277,7 @@ def test_neighbouring_seeds_share_no_songs() -> None:
 
 def test_known_songs_are_not_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
     source = Synthetic(SyntheticConfig(clips=50, seconds=1.5, sample_rate=8000))
-    known = frozenset(f"seed-0-clip-{index}-1.5s@8000" for index in range(49))
+    known = frozenset(f"beats-2-seed-0-clip-{index}-1.5s@8000" for index in range(49))
     rendered = []
     from lofikit.sources import beatmaker
 
@@ -285,6 +285,6 @@ def test_known_songs_are_not_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         beatmaker, "compose", lambda *args: (rendered.append(args), compose(*args))[1]
     )
-    assert [clip.key for clip in source.clips(known)] == ["seed-0-clip-49-1.5s@8000"]
+    assert [clip.key for clip in source.clips(known)] == ["beats-2-seed-0-clip-49-1.5s@8000"]
     assert len(rendered) == 1
     assert source.total() == 50

@@ -212,8 +212,26 @@ def test_beats_that_are_known_win_over_those_that_sound(codes: Codes, model: Any
         assert min(off, 1 - off) < 0.1
 
 
-def test_silence_has_no_beat_though_its_clip_has(codes: Codes, model: Any) -> None:
+def test_a_rest_keeps_its_clips_time_and_has_no_groove(codes: Codes, model: Any) -> None:
     prompts = np.stack([bars(8.0), np.zeros(8 * RATE, np.float32)])
     known = [Beats(np.arange(-40, 1) * PERIOD)] * 2
-    pulses = BatchPerformer(model, codes, prompts, Sampling(), 0, beats=known).pulses
-    assert [pulse is None for pulse in pulses] == [False, True]
+    performer = BatchPerformer(model, codes, prompts, Sampling(), 0, beats=known)
+    performer.next(RATE)
+    told = told_by(model)
+    assert (told[:, :, 0] != FREE).all()
+    assert (told[0, :, 1:3] != FREE).all()
+    assert (told[1, :, 1:3] == FREE).all()
+
+
+def test_known_beats_of_another_tempo_are_not_believed(codes: Codes, model: Any) -> None:
+    # As where a clip changes its tempo.
+    known = [Beats(np.arange(-40, 1) * 1.3 * PERIOD)]
+    performer = BatchPerformer(model, codes, bars(9.0)[None], Sampling(), 0, beats=known)
+    (pulse,) = performer.pulses
+    assert pulse is not None
+    assert pulse.period == pytest.approx(PERIOD, rel=0.02)
+
+
+def test_beats_are_asked_for_each_prompt(codes: Codes, model: Any) -> None:
+    with pytest.raises(ValueError, match="beats of 2 prompts are given, and 1 prompts"):
+        BatchPerformer(model, codes, bars(9.0)[None], Sampling(), 0, beats=[NO_BEATS, NO_BEATS])

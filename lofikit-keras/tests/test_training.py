@@ -11,8 +11,8 @@ from lofikit.errors import OptionError, RunError
 from lofikit.models.base import REAL_LOSSES, Sampling, StepSettings
 from lofikit.models.layers import network
 from lofikit.streaming import engine
-from lofikit.testing.cases import CLASSES, CODES, REAL, ModelCase
-from lofikit.testing.losses import check_carrying
+from lofikit.testing.cases import CLASSES, CODES, REAL, TOLD, ModelCase
+from lofikit.testing.losses import check_carrying, check_noise_spares_signals
 from lofikit.testing.models import check_resuming
 from lofikit_keras.config import KerasTCNConfig
 from lofikit_keras.models import KerasTCN
@@ -165,6 +165,11 @@ def test_ids_are_replaced_in_training_alone() -> None:
     frames, settings = case.examples(plain), case.settings(plain)
     assert noisy.loss(frames, settings) == plain.loss(frames, settings)
     assert float(noisy.train_step(frames, settings)) != float(plain.train_step(frames, settings))
+
+
+def test_signals_are_not_replaced() -> None:
+    options = {"window": 16, "units": 16, "layers": 1, "dropout": 0.0, "device": "cpu"}
+    check_noise_spares_signals(ModelCase("keras/gru", options, TOLD))
 
 
 def test_unknown_optimiser_is_refused(model: KerasTCN) -> None:

@@ -17,7 +17,8 @@ from lofikit.models.base import State
 from lofikit.plan import TrainingConfig
 from lofikit.run import ComponentConfig, Run, RunConfig, read_arrays
 from lofikit.session import Session, prepare
-from lofikit.testing.cases import CLASSES, REAL, ModelCase
+from lofikit.testing.cases import CLASSES, REAL, TOLD, ModelCase
+from lofikit.testing.losses import check_noise_spares_signals
 from lofikit.testing.models import check_resuming
 from lofikit.training import train
 from lofikit_torch.models import TorchModel
@@ -245,3 +246,8 @@ def test_a_model_that_cannot_carry_says_so(
     with pytest.raises(OptionError, match="torch/gru cannot carry its state") as raised:
         prepare(Run.create(tmp_path / "run", config), Library(music))
     assert "--model.carry" in raised.value.hint
+
+
+def test_signals_are_not_replaced() -> None:
+    options = {"window": 16, "units": 16, "layers": 1, "dropout": 0.0, "device": "cpu"}
+    check_noise_spares_signals(ModelCase("torch/gru", options, TOLD))

@@ -34,7 +34,7 @@ from lofikit.limiter import CEILING, Limiter
 from lofikit.models.base import Sampling
 from lofikit.options import Options, OptionsT, build, option
 from lofikit.performers import TakeOptions, Voice, open_performers
-from lofikit.prompts import HELD_OUT, find_prompt, prompt_beats, prompt_provenance
+from lofikit.prompts import HELD_OUT, clip_beats, find_prompt, prompt_provenance
 from lofikit.run import Run, read_toml
 from lofikit.writers import Writer
 
@@ -189,7 +189,7 @@ def _voice(part: PartConfig, settings: BandConfig, folder: Path) -> Voice:
         part.gain,
         prompt_provenance(word, run),
         Sampling(part.temperature, part.top_p, part.fine),
-        prompt_beats(word, run, settings.prompt_start, prompt),
+        clip_beats(word, run, settings.prompt_start, prompt),
     )
 
 

@@ -129,6 +129,11 @@ class Pulse:
         return np.asarray(self.begun + (seconds - self.start) / self.period, dtype=np.float32)
 
 
+def same_tempo(one: Pulse, other: Pulse) -> bool:
+    """Returns whether two pulses have one tempo, as far as a tracker can tell."""
+    return abs(one.period / other.period - 1) <= SAME_TEMPO
+
+
 def agree(one: Pulse, other: Pulse) -> bool:
     """Returns whether two pulses are of one music.
 
@@ -138,7 +143,7 @@ def agree(one: Pulse, other: Pulse) -> bool:
         one: A pulse, as a tracker heard it in some bars.
         other: The other one.
     """
-    if abs(one.period / other.period - 1) > SAME_TEMPO:
+    if not same_tempo(one, other):
         return False
     apart = (one.begun - float(other.count(np.array(one.start)))) % 0.5
     return min(apart, 0.5 - apart) <= SAME_BEAT
@@ -174,18 +179,21 @@ def tracked(
         progress: Called with the number of clips done and their total.
     """
     folder = library.path / "samples"
-    folder.mkdir(exist_ok=True)
     file = folder / FILE
-    with FileLock(f"{file}.lock"):
-        known = _read(file)
-        missing = [clip for clip in clips if clip.id not in known]
-        with quiet_decoders():
-            for done, clip in enumerate(missing, 1):
-                beats = known[clip.id] = _told(clip) or _heard(library, clip)
-                with file.open("a") as lines:
-                    record = {"clip": clip.id, "times": beats.times.tolist()}
-                    lines.write(json.dumps(record) + "\n")
-                progress(done, len(missing))
+    known = _read(file)
+    if any(clip.id not in known for clip in clips):
+        folder.mkdir(exist_ok=True)
+        with FileLock(f"{file}.lock"):
+            _cut(file)
+            known = _read(file)
+            missing = [clip for clip in clips if clip.id not in known]
+            with quiet_decoders():
+                for done, clip in enumerate(missing, 1):
+                    beats = known[clip.id] = _told(clip) or _heard(library, clip)
+                    with file.open("a") as lines:
+                        record = {"clip": clip.id, "times": beats.times.tolist()}
+                        lines.write(json.dumps(record) + "\n")
+                    progress(done, len(missing))
     return {clip.id: known[clip.id] for clip in clips}
 
 
@@ -200,13 +208,16 @@ def _heard(library: Library, clip: Clip) -> Beats:
     return _found(np.concatenate(blocks)) if blocks else NO_BEATS
 
 
-def _read(file: Path) -> dict[str, Beats]:
-    """Returns the beats of a file; a line that a killed process left unfinished is cut off."""
-    if not file.exists():
-        return {}
-    text = file.read_text()
+def _cut(file: Path) -> None:
+    """Cuts off a line that a killed process left unfinished; asks for the lock."""
+    text = file.read_text() if file.exists() else ""
     whole, _, rest = text.rpartition("\n")
     if rest:
         file.write_text(whole + "\n" if whole else "")
-    records = [json.loads(line) for line in whole.splitlines()]
+
+
+def _read(file: Path) -> dict[str, Beats]:
+    """Returns the beats of a file, but for a last line that is not whole (yet)."""
+    text = file.read_text() if file.exists() else ""
+    records = [json.loads(line) for line in text.rpartition("\n")[0].splitlines()]
     return {r["clip"]: Beats(np.array(r["times"], np.float64)) for r in records}

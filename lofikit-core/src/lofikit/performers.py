@@ -23,6 +23,7 @@ from lofikit.timekeeping import Timekeeper, primed
 
 AHEAD = 4
 """Frames behind the last one that signals are looked up for, since they tell of what comes."""
+FindBeats = Callable[[], Beats]
 NOISE = "noise"
 NOISE_LEVEL = -20.0
 """Level of a noise prompt in dBFS RMS, if the run's clips were left at their own levels."""
@@ -38,8 +39,8 @@ class Voice:
         gain: Gain in the mix, in dB.
         prompt_of: Title, artist, licence and origin of the prompt's music, if they are known.
         sampling: Temperature and top-p of this run, or ``None`` for the take's.
-        beats: Gives the beats of the music that the prompt is the end of, time 0 being that end;
-            asked where the run keeps time. ``None`` to hear them in the prompt.
+        find_beats: Finds the beats of the music that the prompt is the end of, time 0 being that
+            end; called where the run keeps time. ``None`` to hear them in the prompt.
     """
 
     run: Run
@@ -47,7 +48,7 @@ class Voice:
     gain: float = 0.0
     prompt_of: Credited | None = None
     sampling: Sampling | None = None
-    beats: Callable[[], Beats] | None = None
+    find_beats: FindBeats | None = None
 
     def credited(self) -> list[Credited]:
         """Returns the clips that the run was trained on, and what the prompt is of."""
@@ -322,7 +323,7 @@ def perform(
         rms = float(np.sqrt(np.mean(np.square(prompt, dtype=np.float64)))) if len(prompt) else 0.0
         prompt = np.clip(prompt * np.float32(level_gain(rms, level)), -1.0, 1.0)
     options = replace(options, sampling=voice.sampling or options.sampling)
-    beats = voice.beats() if voice.beats is not None and keeps_time(representation) else None
+    beats = voice.find_beats() if voice.find_beats and keeps_time(representation) else None
     return Performer(model, representation, prompt, options, seed, pulse, beats)
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lofikit.audio import Audio, read
-from lofikit.beats import Beats, tracked
+from lofikit.beats import NO_BEATS, Beats, tracked
 from lofikit.errors import AudioError, LibraryError, PromptError
 from lofikit.library import Clip, Library
+from lofikit.performers import FindBeats
 from lofikit.run import Run, provenance
 
 HELD_OUT = "held-out"
-PromptBeats = Callable[[], Beats]
 
 
 def file_prompt(path: Path, start: float = 0.0, seconds: float | None = None) -> Audio:
@@ -84,11 +83,11 @@ def prompt_provenance(word: str, run: Run) -> dict[str, Any] | None:
     return None if clip is None else provenance(clip)
 
 
-def prompt_beats(word: str, run: Run, start: float, prompt: Audio | None) -> PromptBeats | None:
-    """Returns what gives the beats of the music that a prompt is the end of, if they are known.
+def clip_beats(word: str, run: Run, start: float, prompt: Audio | None) -> FindBeats | None:
+    """Returns what finds the beats of the music that a prompt is the end of.
 
-    Those of a library's clip are those that runs are trained with: of the whole clip's mix, or what
-    its source knows.
+    Those of a held-back clip are like those that runs are trained with: of the whole clip's mix, or
+    what its source knows.
 
     Args:
         word: What :func:`find_prompt` took.
@@ -97,8 +96,8 @@ def prompt_beats(word: str, run: Run, start: float, prompt: Audio | None) -> Pro
         prompt: The prompt.
 
     Returns:
-        A function that gives beats, time 0 being the end of the prompt; ``None`` where they must be
-        heard in the prompt.
+        A function that gives beats, time 0 being the end of the prompt, or none where they are not
+        to be had; ``None`` where they must be heard in the prompt.
     """
     if word != HELD_OUT or prompt is None:
         return None
@@ -106,7 +105,14 @@ def prompt_beats(word: str, run: Run, start: float, prompt: Audio | None) -> Pro
     clip, end = _held_out_clip(run, library), start + prompt.seconds
     if clip is None:
         return None
-    return lambda: tracked(library, [clip])[clip.id].until(end)
+
+    def find() -> Beats:
+        try:
+            return tracked(library, [clip])[clip.id].until(end)
+        except (OSError, AudioError):  # they help, and a take can be made without
+            return NO_BEATS
+
+    return find
 
 
 def find_prompt(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.audio import Audio
-from lofikit.beats import NO_BEATS, Beats, Pulse, agree, track
+from lofikit.beats import NO_BEATS, Beats, Pulse, agree, same_tempo, track
 from lofikit.models.base import Model, Sampling, Stream
 from lofikit.onsets import Groove, groove, onset_curves
 from lofikit.representations.base import FREE, Frames, Representation, Samples
@@ -30,8 +30,9 @@ class Timekeeper:
         before: Zeros that the prompts are encoded with in front of them.
         bpm: Beats a minute; ``None`` for the tempo of each prompt.
         pulse: A pulse that all takes keep, time 0 being the end of the prompts; wins over bpm.
-        beats: The beats of the music that each prompt is the end of, if they are known, time 0
-            being the end of the prompts.
+        beats: The beats of the music that each prompt is the end of, time 0 being that end; of a
+            prompt that has another tempo itself, they are not believed. ``None`` where nothing is
+            known.
 
     Attributes:
         pulses: What each take keeps time by, time 0 being the end of the prompts; ``None`` for
@@ -53,7 +54,12 @@ class Timekeeper:
         self._counted = False  # whether the prompts' count is known, and not to be looked for
         rate = representation.sample_rate
         self._end = prompts.shape[1] / rate
-        known = beats or [NO_BEATS] * len(prompts)
+        known = [NO_BEATS] * len(prompts) if beats is None else beats
+        if len(known) != len(prompts):
+            raise ValueError(
+                f"beats of {len(known)} prompts are given, and {len(prompts)} prompts."
+            )
+        self._audible: list[bool] = []  # whether prompts have beats that a groove can be made of
         self._heard = [self._hear(*pair) for pair in zip(prompts, known, strict=True)]
         self._bands = [name for name in representation.signals if name.startswith("onsets")]
         if self._bands:
@@ -64,8 +70,10 @@ class Timekeeper:
     def _hear(self, prompt: Samples, known: Beats) -> Pulse | None:
         """Returns the pulse of a prompt, 0 being its beginning; ``None`` without a beat."""
         heard = track(Audio(prompt[None], self._representation.sample_rate)).onwards(self._end)
-        if heard is not None and (told := known.onwards(0.0)) is not None:
-            # A stem by itself may sound as if its off-beats were beats.
+        self._audible.append(heard is not None)
+        told = known.onwards(0.0)
+        if told is not None and (heard is None or same_tempo(heard, told)):
+            # A stem by itself may sound as if its off-beats were beats, or have rests.
             heard = replace(told, start=self._end)
         if heard is not None and self._shared is not None:
             shared = replace(self._shared, start=self._end)
@@ -86,8 +94,11 @@ class Timekeeper:
             self.pulses.append(self._shared or own)
         self._grooves: list[Groove | None] = [None] * len(heard)
         if self._bands:
-            pairs = zip(self._curves, self._counts(heard)[:, self._before :], strict=True)
-            self._grooves = [groove(*pair) for pair in pairs]
+            counts = self._counts(heard)[:, self._before :]
+            self._grooves = [
+                groove(curve, count) if audible else None
+                for curve, count, audible in zip(self._curves, counts, self._audible, strict=True)
+            ]
 
     def _counts(self, heard: list[Pulse | None]) -> Samples:
         """Returns the beats passed at each sample of the padded prompts, shape (batch, n)."""

@@ -188,22 +188,28 @@ class _AttentionCell(Cell):
 
     def initial(self, batch: int) -> State:
         layer = self._layer
-        return (tf.zeros((layer.window, batch, layer.kv_heads, 1, layer.head_width)),) * 2
+        return (tf.zeros((layer.window, batch, layer.kv_heads, layer.head_width)),) * 2
 
     def step(self, x: Any, clock: Any, state: State) -> tuple[Any, State]:
         layer = self._layer
         query, key, value = (
-            tf.reshape(x @ matrix, (tf.shape(x)[0], layer.kv_heads, -1, layer.head_width))
-            for matrix in (self._query, self._key, self._value)
+            tf.reshape(x @ matrix, (-1, heads, layer.head_width))
+            for matrix, heads in (
+                (self._query, layer.heads),
+                (self._key, layer.kv_heads),
+                (self._value, layer.kv_heads),
+            )
         )
         now = clock[None]
-        query, key = (rotated(v[..., None, :], now)[..., 0, :] for v in (query, key))
+        query, key = (rotated(v[:, :, None], now)[:, :, 0] for v in (query, key))
+        sharing = layer.heads // layer.kv_heads
+        query = tf.reshape(query, (-1, layer.kv_heads, sharing, layer.head_width))
         keys, values = _written(state[0], clock, key), _written(state[1], clock, value)
-        scores = tf.einsum("bhsw,tbhw->bhst", query, keys[..., 0, :]) * layer.head_width**-0.5
+        scores = tf.einsum("bhsw,tbhw->bhst", query, keys) * layer.head_width**-0.5
         # A place of the ring is not yet written where its age is above that of the stream.
         heard = (clock - tf.range(layer.window)) % layer.window <= clock
         weights = tf.nn.softmax(tf.where(heard, scores, UNHEARD))
-        mixed = tf.einsum("bhst,tbhw->bhsw", weights, values[..., 0, :])
+        mixed = tf.einsum("bhst,tbhw->bhsw", weights, values)
         return tf.reshape(mixed, (-1, self._output.shape[0])) @ self._output, (keys, values)
 
 

@@ -161,7 +161,9 @@ class FrameNetwork:
         shape = tf.shape(given)
         drawn = tf.random.stateless_uniform(shape, which)
         ids = tf.random.stateless_uniform(shape, others, maxval=levels, dtype=tf.int32)
-        return tf.where(drawn < share, ids, given)
+        # Signals are told as they are when music is made, too.
+        sound = tf.range(shape[2]) >= self.spec.signals
+        return tf.where((drawn < share) & sound, ids, given)
 
 
 def _beside(values: Any, guides: Any) -> Any:

@@ -246,6 +246,7 @@ class TorchModel(NetworkModel):
         if not share or levels is None:
             return given
         drawn = torch.rand(given.shape, generator=generator, device=self.device)
+        drawn[:, :, : self.spec.signals] = 1.0  # told as they are when music is made, too
         others = torch.randint(levels, given.shape, generator=generator, device=self.device)
         return torch.where(drawn < share, others, given)
 

@@ -33,7 +33,12 @@ T = TypeVar("T")
     help="What to go on from: a clip, noise, or a clip that the run was not trained on. Give it "
     "once for all runs, or once for each.  [default: held-out]",
 )
-@click.option("--prompt-start", default=0.0, help="Where in the clip the prompt begins [s].")
+@click.option(
+    "--prompt-start",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Where in the clip the prompt begins [s].",
+)
 @click.option("--prompt-seconds", default=5.0, show_default=True, help="Length of the prompt [s].")
 @click.option(
     "--without-prompt", is_flag=True, help="Leave the prompt out of the file; keep the new music."
@@ -93,7 +98,7 @@ def command(
     from lofikit.credits import licence_note
     from lofikit.generation import generate
     from lofikit.performers import TakeOptions, Voice
-    from lofikit.prompts import find_prompt, prompt_beats, prompt_provenance
+    from lofikit.prompts import clip_beats, find_prompt, prompt_provenance
     from lofikit.run import Run
     from lofikit.writers import check_format
 
@@ -123,7 +128,7 @@ def command(
                 prompt_audio,
                 gain,
                 prompt_provenance(word, run),
-                beats=prompt_beats(word, run, prompt_start, prompt_audio),
+                find_beats=clip_beats(word, run, prompt_start, prompt_audio),
             )
         )
     if line := licence_note([clip for voice in voices for clip in voice.credited()]):

@@ -86,7 +86,7 @@ def spread_prompts(
     return [found[(2 * i + 1) * len(found) // (2 * count)] for i in range(count)]
 
 
-def prompt_beats(
+def excerpt_beats(
     store: SampleStore, prompts: Sequence[Excerpt], seconds: float | None = None
 ) -> list[Beats]:
     """Returns the beats of the clips that prompts are of, up to their ends, which become time 0.

@@ -34,7 +34,7 @@ from lofikit.evaluation.excerpts import (
     KEEPING_TIME_SECONDS,
     PROMPT_SECONDS,
     Excerpt,
-    prompt_beats,
+    excerpt_beats,
     real_excerpts,
     spread_prompts,
 )
@@ -171,7 +171,7 @@ class Stage:
 
     def beats(self, prompts: Sequence[Excerpt]) -> list[Beats]:
         """Returns the beats of the prompts' clips, up to the prompts' ends."""
-        return prompt_beats(self._store, prompts)
+        return excerpt_beats(self._store, prompts)
 
     def takes(self, anchor: Anchor) -> list[Samples]:
         """Lets an anchor go on from all prompts, with every seed if it draws."""

@@ -138,7 +138,7 @@ class SequenceConfig(CausalConfig):
     id_noise: float = option(
         0.0,
         "Share of input class ids that are replaced by random ones while training, against drift "
-        "when predictions are fed back.",
+        "when predictions are fed back; the place in the beat and the like are left as they are.",
         ge=0.0,
         lt=1.0,
     )
@@ -162,8 +162,8 @@ class TransformerConfig(SequenceConfig):
     heads: int = option(4, "Heads that share the width of an attention, evenly.", ge=1)
     kv_heads: int = option(
         1,
-        "Heads of keys and values, each shared by as many heads: fewer are less to keep and read "
-        "for every frame that is generated.",
+        "Heads of keys and values, which the heads share; must divide their number. Each is read "
+        "again for every frame that is generated; as many as heads: none is shared.",
         ge=1,
     )
     attention_window: int = option(
@@ -198,7 +198,8 @@ class TransformerConfig(SequenceConfig):
             )
         if self.heads % self.kv_heads:
             raise ValueError(
-                f"{self.heads} heads cannot share {self.kv_heads} heads of keys and values evenly"
+                f"{self.heads} heads cannot share {self.kv_heads} kv_heads evenly: "
+                f"kv_heads must divide heads"
             )
         return self
 

@@ -14,7 +14,7 @@ from lofikit.audio import Audio
 from lofikit.chunks import LevelledClips
 from lofikit.errors import LibraryError, OptionError, PromptError
 from lofikit.evaluation import measure
-from lofikit.evaluation.excerpts import Excerpt, prompt_beats, spread_prompts
+from lofikit.evaluation.excerpts import Excerpt, excerpt_beats, spread_prompts
 from lofikit.library import MIX, Library
 from lofikit.models.base import Sampling
 from lofikit.performers import BatchPerformer, keeps_time
@@ -198,7 +198,7 @@ def _play(
     given = np.stack([samples[:length] for samples in heard])
     beats = None
     if keeps_time(representation):
-        beats = prompt_beats(store, prompts, length / store.rate)
+        beats = excerpt_beats(store, prompts, length / store.rate)
     for seed in range(options.seeds):
         try:
             performer = BatchPerformer(

@@ -10,6 +10,9 @@ from lofikit.audio import Audio
 from lofikit.options import Options, option
 from lofikit.sources.base import ClipData, Source
 
+BEAT_MAKER = "beats-2"
+"""Another number for a beat maker that makes other songs of the same seeds."""
+
 
 class SyntheticConfig(Options):
     """Options of :class:`Synthetic`."""
@@ -23,8 +26,8 @@ class SyntheticConfig(Options):
 class Synthetic(Source):
     """Makes songs with :func:`lofikit.sources.beatmaker.compose`, with their true stems.
 
-    What a song is depends on the seed, its number, its length and the rate alone: more clips of
-    the same seed begin with the same songs.
+    What a song is depends on the seed, its number, its length and the rate alone, and on the beat
+    maker: more clips of the same seed begin with the same songs.
     """
 
     config: SyntheticConfig
@@ -41,10 +44,10 @@ class Synthetic(Source):
                 yield self._compose(key, index)
 
     def _key(self, index: int) -> str:
-        """What the song depends on, so that other lengths and rates are other clips."""
+        """What the song depends on, so that others of it are other clips."""
         config = self.config
         seconds = repr(config.seconds).removesuffix(".0")
-        return f"seed-{config.seed}-clip-{index}-{seconds}s@{config.sample_rate}"
+        return f"{BEAT_MAKER}-seed-{config.seed}-clip-{index}-{seconds}s@{config.sample_rate}"
 
     def _compose(self, key: str, index: int) -> ClipData:
         from lofikit.sources.beatmaker import compose

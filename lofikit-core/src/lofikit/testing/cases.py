@@ -21,6 +21,8 @@ WIDE = FrameSpec(sample_rate=4410, hop=8, size=8)
 """Frames of several real values, as of a spectrum."""
 CODES = FrameSpec(sample_rate=4410, hop=8, size=2, levels=16, ordinal=False)
 """Frames of several codes without an order, as of a learned codec."""
+TOLD = FrameSpec(sample_rate=4410, hop=8, size=2, levels=8, ordinal=False, signals=1)
+"""Frames of a code, and before it a signal that tells of the frame to come."""
 
 
 @dataclass(frozen=True)

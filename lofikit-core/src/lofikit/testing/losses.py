@@ -123,6 +123,23 @@ def check_carrying(case: ModelCase) -> None:
     require(carried[1:] != alone[1:], case, "examples that go on from one another lose as much")
 
 
+def check_noise_spares_signals(case: ModelCase) -> None:
+    """A model whose ids are nearly all replaced learns what signals tell of the frame to come.
+
+    Of models with ``id_noise``; the frames of the case are of a signal and one book.
+    """
+    model, levels = case.build(id_noise=0.9), case.spec.levels or 0
+    rng = np.random.default_rng(0)
+    frames = rng.integers(levels, size=(16, model.chunk, 2)).astype(np.int32)
+    frames[:, 1:, 1] = frames[:, :-1, 0]
+    for step in range(60):
+        model.train_step(frames, case.settings(model, step))
+    loss = model.loss(frames, case.settings(model))
+    chance = float(np.log(levels))
+    said = f"signals tell the next frame, and the loss is {loss:.2f}; by chance it is {chance:.2f}"
+    require(loss < 0.65 * chance, case, said)  # the signal itself cannot be told
+
+
 LOSS_CHECKS: tuple[Callable[[ModelCase], None], ...] = (
     check_chunk,
     check_loss,
