@@ -78,6 +78,11 @@ def test_precisions_of_gpus_are_refused_when_training_on_a_cpu(
     assert model.loss(examples, case.settings(model)) == plain.loss(examples, case.settings(model))
 
 
+def test_heads_that_cannot_be_shared_evenly(small: Small) -> None:
+    with pytest.raises(OptionError, match="4 heads cannot share 3 kv_heads evenly"):
+        small("torch/transformer", width=16, heads=4, kv_heads=3).build()
+
+
 def test_an_unknown_optimiser(small: Small) -> None:
     case = small("torch/tcn")
     model = case.build()
