@@ -100,7 +100,7 @@ def test_a_blind_vote_is_counted_for_what_was_heard_and_kept(page: Any, tmp_path
 
     assert tally() == expected
     page.browser.refresh()
-    assert tally() == expected
+    page.wait(lambda: tally() == expected)
     assert "4 votes. This browser keeps them" in page.text("#tally-kept")
 
     folder = {"behavior": "allow", "downloadPath": str(tmp_path)}
