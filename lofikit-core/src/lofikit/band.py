@@ -34,7 +34,7 @@ from lofikit.limiter import CEILING, Limiter
 from lofikit.models.base import Sampling
 from lofikit.options import Options, OptionsT, build, option
 from lofikit.performers import TakeOptions, Voice, open_performers
-from lofikit.prompts import HELD_OUT, clip_beats, find_prompt, prompt_provenance
+from lofikit.prompts import HELD_OUT, open_voice
 from lofikit.run import Run, read_toml
 from lofikit.writers import Writer
 
@@ -182,15 +182,9 @@ def _voice(part: PartConfig, settings: BandConfig, folder: Path) -> Voice:
     word = part.prompt
     if word not in ("noise", HELD_OUT):
         word = str(folder / word)
-    prompt = find_prompt(word, run, settings.prompt_start, settings.prompt_seconds)
-    return Voice(
-        run,
-        prompt,
-        part.gain,
-        prompt_provenance(word, run),
-        Sampling(part.temperature, part.top_p, part.fine),
-        clip_beats(word, run, settings.prompt_start, prompt),
-    )
+    sampling = Sampling(part.temperature, part.top_p, part.fine)
+    start, seconds = settings.prompt_start, settings.prompt_seconds
+    return open_voice(run, word, start, seconds, part.gain, sampling)
 
 
 def _names(parts: Sequence[PartConfig], voices: Sequence[Voice]) -> tuple[str, ...]:

@@ -236,7 +236,7 @@ class Chunks:
         self._gains = np.array([gain for _, _, _, gain in runs], dtype=np.float32)
         self._ends = np.cumsum([places for _, _, places, _ in runs], dtype=np.int64)
         self._begins = self._ends - np.array([places for _, _, places, _ in runs], dtype=np.int64)
-        self._beats = store.beats(usable) if "beat" in representation.signals else []
+        self._beats = store.beats(usable) if representation.keeps_time else []
         self.samples = sum(places + self.span - 1 for _, _, places, _ in runs)
         every = sum(c.length - self.span + 1 for c in usable)
         self.silent = 1.0 - self.places / every if every else 0.0

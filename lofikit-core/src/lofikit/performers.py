@@ -85,11 +85,6 @@ class TakeOptions:
             )
 
 
-def keeps_time(representation: Representation) -> bool:
-    """Returns whether frames tell the place in the beat, which is given when music is made."""
-    return "beat" in representation.signals
-
-
 class BatchPerformer:
     """A run that plays several takes at once: each primed with its prompt, then block by block.
 
@@ -170,7 +165,7 @@ class BatchPerformer:
                 "give a longer clip, or --prompt noise",
             )
         used = prompts[:, length - count * self._hop :]
-        if keeps_time(self._representation):
+        if self._representation.keeps_time:
             if "given" not in inspect.signature(self._stream.next).parameters:
                 refuse_given(prompts, f"the stream of {type(model).__name__}")
             self._time = Timekeeper(self._representation, used, overlap, bpm, pulse, beats)
@@ -291,7 +286,7 @@ def open_performers(voices: Sequence[Voice], options: TakeOptions) -> list[Perfo
     for voice in voices:
         representation = voice.run.representation()
         loaded.append((voice.run.trained_model(representation), representation, voice))
-    keeping = [keeps_time(representation) for _, representation, _ in loaded]
+    keeping = [representation.keeps_time for _, representation, _ in loaded]
     deaf = replace(options, bpm=None) if any(keeping) else options
     performers: list[Performer] = []
     pulse: Pulse | None = None
@@ -323,7 +318,7 @@ def perform(
         rms = float(np.sqrt(np.mean(np.square(prompt, dtype=np.float64)))) if len(prompt) else 0.0
         prompt = np.clip(prompt * np.float32(level_gain(rms, level)), -1.0, 1.0)
     options = replace(options, sampling=voice.sampling or options.sampling)
-    beats = voice.find_beats() if voice.find_beats and keeps_time(representation) else None
+    beats = voice.find_beats() if voice.find_beats and representation.keeps_time else None
     return Performer(model, representation, prompt, options, seed, pulse, beats)
 
 

@@ -9,7 +9,8 @@ from lofikit.audio import Audio, read
 from lofikit.beats import NO_BEATS, Beats, tracked
 from lofikit.errors import AudioError, LibraryError, PromptError
 from lofikit.library import Clip, Library
-from lofikit.performers import FindBeats
+from lofikit.models.base import Sampling
+from lofikit.performers import FindBeats, Voice
 from lofikit.run import Run, provenance
 
 HELD_OUT = "held-out"
@@ -55,6 +56,32 @@ def held_out_prompt(
         ),
         rate,
     )
+
+
+def open_voice(
+    run: Run,
+    word: str,
+    start: float = 0.0,
+    seconds: float | None = None,
+    gain: float = 0.0,
+    sampling: Sampling | None = None,
+) -> Voice:
+    """Returns a run's part in a take, with the prompt that a word means and what is known of it.
+
+    Args:
+        run: The run.
+        word: ``noise``, ``held-out``, or an audio file.
+        start: Where in the clip the prompt begins, in seconds.
+        seconds: How much of the clip to use; ``None`` for all.
+        gain: Gain in the mix, in dB.
+        sampling: Temperature and top-p of this run, or ``None`` for the take's.
+
+    Raises:
+        PromptError: If there is no such prompt.
+    """
+    prompt = find_prompt(word, run, start, seconds)
+    beats = clip_beats(word, run, start, prompt)
+    return Voice(run, prompt, gain, prompt_provenance(word, run), sampling, beats)
 
 
 def _held_out_clip(run: Run, library: Library) -> Clip | None:

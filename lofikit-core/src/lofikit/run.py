@@ -251,10 +251,11 @@ class Run:
         arrays, _ = self.load("best" if best else "last")
         try:
             model.load_state({k: v for k, v in arrays.items() if k.startswith("weights/")})
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, RunError) as error:
+            why = error.message if isinstance(error, RunError) else error
             raise RunError(
                 f"the weights of {self.path} do not fit {self.config.model.name} as it is now: "
-                f"{error}",
+                f"{why}",
                 "the plugin has changed since: install the version that manifest.json names, "
                 "or train again",
             ) from error

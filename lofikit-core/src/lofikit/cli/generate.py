@@ -97,8 +97,8 @@ def command(
     from lofikit.cli.display import note, out, progress
     from lofikit.credits import licence_note
     from lofikit.generation import generate
-    from lofikit.performers import TakeOptions, Voice
-    from lofikit.prompts import clip_beats, find_prompt, prompt_provenance
+    from lofikit.performers import TakeOptions
+    from lofikit.prompts import open_voice
     from lofikit.run import Run
     from lofikit.writers import check_format
 
@@ -121,16 +121,7 @@ def command(
         run = Run.open(path)
         for line in run.version_warnings():
             note(line)
-        prompt_audio = find_prompt(word, run, prompt_start, prompt_seconds)
-        voices.append(
-            Voice(
-                run,
-                prompt_audio,
-                gain,
-                prompt_provenance(word, run),
-                find_beats=clip_beats(word, run, prompt_start, prompt_audio),
-            )
-        )
+        voices.append(open_voice(run, word, prompt_start, prompt_seconds, gain))
     if line := licence_note([clip for voice in voices for clip in voice.credited()]):
         note(line)
     if piped:

@@ -17,7 +17,6 @@ from lofikit.evaluation.stage import EvaluationOptions, Show, Stage
 from lofikit.evaluation.takes import generate_takes
 from lofikit.library import Library
 from lofikit.models.base import Model
-from lofikit.performers import keeps_time
 from lofikit.representations.base import Representation
 from lofikit.run import Run
 from lofikit.spectrum import Samples
@@ -129,7 +128,7 @@ def _compare(
 ) -> Comparison:
     players = [_Player.of_run(run) for run in runs]
     needed = max(player.needed for player in players)
-    keeping_time = any(keeps_time(player.representation) for player in players)
+    keeping_time = any(player.representation.keeps_time for player in players)
     stage = Stage(runs, library, options, needed, keeping_time, show)
     data = runs[0].config.data
     known = {
@@ -208,6 +207,6 @@ class _Player:
             stage.length,
             options.sampling,
             lambda samples: show(f"{self.name}: playing", samples / stage.rate, total),
-            stage.beats(prompts) if keeps_time(self.representation) else None,
+            stage.beats(prompts) if self.representation.keeps_time else None,
         )
         return [take for group in generated for take in group]

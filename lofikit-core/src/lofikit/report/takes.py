@@ -17,7 +17,7 @@ from lofikit.evaluation import measure
 from lofikit.evaluation.excerpts import Excerpt, excerpt_beats, spread_prompts
 from lofikit.library import MIX, Library
 from lofikit.models.base import Sampling
-from lofikit.performers import BatchPerformer, keeps_time
+from lofikit.performers import BatchPerformer
 from lofikit.run import Run
 from lofikit.samples import SampleStore, open_samples
 
@@ -197,7 +197,7 @@ def _play(
     length = min(map(len, heard))  # a clip may end a sample sooner at another rate
     given = np.stack([samples[:length] for samples in heard])
     beats = None
-    if keeps_time(representation):
+    if representation.keeps_time:
         beats = excerpt_beats(store, prompts, length / store.rate)
     for seed in range(options.seeds):
         try:

@@ -106,6 +106,11 @@ class Representation(ABC):
         """Names of the signals that frames begin with, a value each."""
         return ()
 
+    @property
+    def keeps_time(self) -> bool:
+        """Whether frames tell the place in the beat, which is given when music is made."""
+        return "beat" in self.signals
+
     def given(self, signals: Signals) -> Frames:
         """Returns frames of which only the signals are known.
 
