@@ -15,7 +15,7 @@ from lofikit.library import Library
 from lofikit.models.base import Sampling
 from lofikit.performers import TakeOptions, Voice
 from lofikit.plan import TrainingConfig
-from lofikit.prompts import clip_beats, find_prompt
+from lofikit.prompts import clip_beats, find_prompt, open_voice
 from lofikit.run import ComponentConfig, Run, RunConfig
 from lofikit.session import prepare
 from lofikit.training import train
@@ -89,6 +89,9 @@ def test_a_prompt_of_a_clip_has_the_beats_of_the_whole(runs: dict[str, Run]) -> 
     prompt = find_prompt("held-out", run, start=2.0, seconds=3.0)
     beats = clip_beats("held-out", run, 2.0, prompt)
     assert beats is not None
+    found = open_voice(run, "held-out", 2.0, 3.0).find_beats
+    assert found is not None
+    np.testing.assert_array_equal(found().times, beats().times)
     np.testing.assert_allclose(beats().times, whole[whole <= 5.0] - 5.0)
     assert len(beats().times) > 3
     assert clip_beats("noise", run, 0.0, None) is None

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lofikit.beats import tracked
 from lofikit.chunks import LevelledClips
 from lofikit.cli.main import run as lofikit
 from lofikit.errors import LibraryError, OptionError
@@ -14,7 +15,7 @@ from lofikit.evaluation import FIGURES
 from lofikit.evaluation.anchors import ANCHORS
 from lofikit.evaluation.comparison import Comparison, Spread, as_json, judge
 from lofikit.evaluation.evaluate import evaluate
-from lofikit.evaluation.excerpts import real_excerpts, spread_prompts
+from lofikit.evaluation.excerpts import excerpt_beats, real_excerpts, spread_prompts
 from lofikit.evaluation.stage import EvaluationOptions
 from lofikit.evaluation.takes import bounded
 from lofikit.library import Library
@@ -183,6 +184,21 @@ def test_prompts_are_spread_and_sound(music: Path) -> None:
     assert all(len(p.prompt) == 4410 and p.prompt.std() > 0.01 for p in prompts)
     with pytest.raises(LibraryError, match="shorter than a prompt"):
         spread_prompts(store, store.clips, -20.0, 10, 4410 * 60)
+
+
+@pytest.mark.parametrize(("seconds", "length"), [(None, 3.0), (1.5, 1.5)])
+def test_prompts_have_the_beats_of_their_clips(
+    music: Path, seconds: float | None, length: float
+) -> None:
+    library = Library(music)
+    store = open_samples(library, 4410)
+    # In another order than the clips, and several of one clip.
+    prompts = spread_prompts(store, store.clips, -20.0, 7, 3 * 4410)[::-1]
+    whole = tracked(library, library.clips)
+    for prompt, beats in zip(prompts, excerpt_beats(store, prompts, seconds), strict=True):
+        end = prompt.start + length
+        times = whole[prompt.clip.id].times
+        np.testing.assert_allclose(beats.times + end, times[times <= end])
 
 
 def test_excerpts_are_what_the_clip_has_there(music: Path) -> None:
