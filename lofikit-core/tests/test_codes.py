@@ -15,7 +15,7 @@ from lofikit.errors import LibraryError, OptionError, RepresentationError, Unsup
 from lofikit.library import Library
 from lofikit.models.linear import Linear, LinearConfig
 from lofikit.options import build
-from lofikit.representations.base import Frames, Representation, Samples
+from lofikit.representations.base import FREE, Frames, Representation, Samples
 from lofikit.representations.code_decoder import delayed
 from lofikit.representations.codebooks import fit_books, principal_components
 from lofikit.representations.codes import Codes, CodesConfig
@@ -55,6 +55,11 @@ class TestCodesThatTellTheBeat(RepresentationSuite):
 class TestCodesThatTellOnsets(RepresentationSuite):
     component = "core/codes"
     options: ClassVar = {"beat": True, "onsets": 3, "books": 3, "levels": 70}
+
+
+class TestCodesThatTellTheLevel(RepresentationSuite):
+    component = "core/codes"
+    options: ClassVar = {"beat": True, "onsets": 1, "level": True, "books": 2, "levels": 90}
 
 
 class TestCodesThatTellOnsetsAlone(RepresentationSuite):
@@ -227,6 +232,52 @@ def test_spectra_may_be_pushed_in_any_pieces(cuts: list[int], time: int) -> None
 
 def test_silence_has_a_phase_too() -> None:
     assert not found_phase(np.zeros((1, 20, 257), np.float32)).any()
+
+
+# Between strokes
+
+
+def told(codes: Codes, strengths: list[int], batch: int = 1) -> Frames:
+    """Frames of random codes, all of which tell the same classes of onsets."""
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, codes.config.levels, (batch, 60, codes.config.books))
+    signals = np.broadcast_to(np.array(strengths), (batch, 60, len(strengths)))
+    return np.concatenate([signals, ids], axis=2).astype(np.int32)
+
+
+def unrest(samples: Samples, low: int = 0, high: int = 257) -> float:
+    """How much spectra change from one to the next, for their size."""
+    seen = spectra_of(samples)[:, 8:-8, low:high]
+    return float(np.abs(np.diff(seen, axis=1)).mean() / seen.mean())
+
+
+def test_codes_flicker_less_where_no_sound_is_told_to_begin() -> None:
+    codes = fitted(CodesConfig(onsets=1))
+    still, strokes, unknown = (decode(codes, told(codes, [c])) for c in (0, 15, FREE))
+    assert unrest(still) < 0.7 * unrest(strokes)
+    # Where strokes are told, or nothing is, spectra are those that the codes say.
+    plain = Codes(CodesConfig(), RATE)
+    plain.load_state(codes.state())
+    as_said = decode(plain, told(codes, [0])[:, :, 1:])
+    np.testing.assert_allclose(unknown, as_said, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(strokes, as_said, rtol=0, atol=1e-5)
+
+
+def test_each_band_is_smoothed_by_its_own_strokes() -> None:
+    codes = fitted(CodesConfig(onsets=2))
+    both, low, high = (decode(codes, told(codes, c)) for c in ([15, 15], [0, 15], [15, 0]))
+    # Half of the mel scale up to 2,205 Hz is 760 Hz, bin 88.
+    assert unrest(low, 0, 80) < 0.7 * unrest(both, 0, 80)
+    assert unrest(low, 96) > 0.9 * unrest(both, 96)
+    assert unrest(high, 0, 80) > 0.9 * unrest(both, 0, 80)
+    assert unrest(high, 96) < 0.7 * unrest(both, 96)
+
+
+def test_takes_begin_at_once_and_not_out_of_silence() -> None:
+    codes = fitted(CodesConfig(onsets=1, delay=False))
+    frames = told(codes, [0])
+    loudness = np.sqrt(np.square(spectra_of(decode(codes, frames))).sum(axis=2))[0]
+    assert loudness[1:4].mean() > 0.5 * loudness[8:-8].mean()
 
 
 # What is learned

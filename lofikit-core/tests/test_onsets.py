@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lofikit.onsets import groove, onset_curves
+from lofikit.onsets import groove, heard_signals, level_curve, onset_curves
 from lofikit.representations.base import FREE
-from lofikit.representations.codes import ONSET_CLASSES, Codes, CodesConfig
+from lofikit.representations.codes import LEVEL_CLASSES, ONSET_CLASSES, Codes, CodesConfig
 
 RATE = 4410
 PERIOD = 0.75
@@ -108,6 +108,37 @@ def test_what_is_given_is_what_frames_tell(codes: Codes) -> None:
     np.testing.assert_array_equal(given_frames[:, :, :2], frames[:, :, :2])
     assert (given_frames[:, :, 2:] == FREE).all()
     unknown = codes.given({"onsets-1": np.full(samples.shape, np.nan, np.float32)})
+    assert (unknown == FREE).all()
+
+
+def test_levels_are_in_dbfs_and_those_of_their_moment() -> None:
+    time = np.arange(3 * RATE) / RATE
+    tone = np.where(time < 1, 0.5, np.where(time < 2, 0.05, 0)) * np.sin(2 * np.pi * 200 * time)
+    (curve,) = level_curve(tone.astype(np.float32)[None], RATE)
+    loud, soft, silent = (curve[begin + 300 : begin + RATE - 300] for begin in (0, RATE, 2 * RATE))
+    np.testing.assert_allclose(loud, -9.03, atol=0.5)
+    np.testing.assert_allclose(soft, -29.03, atol=0.5)
+    assert (silent == -120).all()
+    assert level_curve(np.zeros((2, 0), np.float32), RATE).shape == (2, 0)
+
+
+def test_frames_tell_the_level_that_is_about_to_come() -> None:
+    made = Codes(CodesConfig(onsets=2, level=True, books=2, components=16), RATE)
+    music = rhythm() * np.where(np.arange(12 * RATE) < 6 * RATE, 1.0, 0.05).astype(np.float32)
+    made.fit([music], seed=0)
+    frames = made.encode(music[None])
+    assert made.signals == ("onsets-1", "onsets-2", "level")
+    told, change = frames[0, :, 2], round(6 * RATE / made.spec.hop)
+    assert told.max() < LEVEL_CLASSES
+    # 26 dB are six or seven steps; the frame before the first soft one tells of it.
+    steps = np.median(told[change - 60 : change - 12]) - np.median(told[change + 4 : change + 50])
+    assert 5 <= steps <= 8
+    curves = heard_signals(music[None], RATE, ("level", "beat"))
+    assert list(curves) == ["level"]
+    given_frames = made.given(curves)
+    np.testing.assert_array_equal(given_frames[0, : len(told), 2], told)
+    assert (given_frames[:, :, :2] == FREE).all()
+    unknown = made.given({"level": np.full((1, RATE), np.nan, np.float32)})
     assert (unknown == FREE).all()
 
 

@@ -57,7 +57,7 @@ class WhatFallsWhere(Stream):
 
 @pytest.fixture(scope="module")
 def codes() -> Codes:
-    made = Codes(CodesConfig(beat=True, onsets=2, books=1, levels=80, components=16), RATE)
+    made = Codes(CodesConfig(beat=True, onsets=2, level=True, books=1, levels=80), RATE)
     made.fit([bars(30.0)], seed=0)
     return made
 
@@ -69,7 +69,7 @@ def model(codes: Codes) -> Any:
     counts = (np.arange(samples.shape[1]) / RATE / PERIOD).astype(np.float32)[None]
     frames = codes.encode(samples, {"beat": counts})[0]
     chances = np.full((NO_BEAT + 1, codes.config.levels), 1e-3)
-    np.add.at(chances, (frames[:-1, 0], frames[1:, 3]), 1.0)
+    np.add.at(chances, (frames[:-1, 0], frames[1:, 4]), 1.0)
     chances /= chances.sum(axis=1, keepdims=True)
     made = SimpleNamespace(spec=codes.spec, block=1, context=1, streams=[])
 
@@ -110,6 +110,9 @@ def test_bars_and_groove_go_on_together(codes: Codes, model: Any) -> None:
     assert np.minimum(places, 16 - places).max() <= 4
     # A strong onset in each of the twenty beats, in some frames of its 26.
     assert 20 <= strong.sum() <= 20 * 6
+    # The strokes are short: what lies between them is quiet, and told to be.
+    middle = (told[:, 0] % 16 >= 8) & (told[:, 0] % 16 < 13)
+    assert told[strong, 3].min() > told[middle, 3].max() + 2
 
 
 def test_takes_without_a_beat_are_free_and_others_beside_them_are_not(
@@ -119,7 +122,7 @@ def test_takes_without_a_beat_are_free_and_others_beside_them_are_not(
     performer = BatchPerformer(model, codes, prompts, Sampling(), 0)
     performer.next(RATE)
     told = told_by(model)
-    assert (told[0, :, :3] != FREE).all()
+    assert (told[0, :, :4] != FREE).all()
     assert (told[1] == FREE).all()
     assert performer.pulses[1] is None
 

@@ -1,7 +1,8 @@
-"""How strongly sounds begin, and the groove of music: its onsets over some beats."""
+"""How strongly sounds begin, how loud music is, and its groove: both over some beats."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -14,6 +15,8 @@ Array = NDArray[np.float64]
 
 RISE = 0.04
 """Time within which a sound begins, in seconds."""
+LEVEL_SECONDS = 0.06
+"""What a level is the mean of."""
 BEATS = (8, 4)
 """Lengths of a groove in beats; the first that the music has is taken."""
 
@@ -77,32 +80,75 @@ def onset_curves(samples: Samples, rate: int, bands: int = 1, hop: int | None = 
     return curves
 
 
+def level_curve(samples: Samples, rate: int) -> Samples:
+    """Returns how loud music is about each sample, in dBFS RMS.
+
+    Args:
+        samples: Shape (batch, n). What lies beyond their ends is taken to be like what is nearest.
+        rate: Sample rate in Hz.
+
+    Returns:
+        float32, shape (batch, n); -120 for silence.
+    """
+    from scipy.ndimage import uniform_filter1d
+
+    if not samples.size:
+        return np.zeros(samples.shape, np.float32)
+    power = np.square(samples, dtype=np.float64)
+    size = max(1, round(LEVEL_SECONDS * rate))
+    mean = uniform_filter1d(power, size, axis=1, mode="nearest")
+    return np.asarray(10 * np.log10(np.maximum(mean, 1e-12)), dtype=np.float32)
+
+
+def heard_signals(
+    samples: Samples, rate: int, names: Sequence[str], hop: int | None = None
+) -> dict[str, Samples]:
+    """Returns those signals of some names that are heard in music: onsets and level.
+
+    Args:
+        samples: Shape (batch, n).
+        rate: Sample rate in Hz.
+        names: Of signals; see :data:`lofikit.representations.base.Signals`.
+        hop: As of :func:`onset_curves`.
+
+    Returns:
+        A curve each, shape (batch, n), in the order of the names.
+    """
+    bands = [name for name in names if name.startswith("onsets")]
+    heard: dict[str, Samples] = {}
+    if bands:
+        heard |= zip(bands, onset_curves(samples, rate, len(bands), hop), strict=True)
+    if "level" in names:
+        heard["level"] = level_curve(samples, rate)
+    return {name: heard[name] for name in names if name in heard}
+
+
 @dataclass(frozen=True)
 class Groove:
-    """The onsets of some beats of music, which go round and round.
+    """What is heard in some beats of music, which go round and round.
 
     Attributes:
         counts: Beats passed, ascending, over as many beats as the groove is long.
-        strengths: Onset strength there in dB, shape (bands, n).
+        curves: Onset strengths and levels there in dB, shape (signals, n).
     """
 
     counts: NDArray[np.float32]
-    strengths: NDArray[np.float32]
+    curves: NDArray[np.float32]
 
     def at(self, counts: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns the onset strength at any counts of beats (n,), shape (bands, n)."""
+        """Returns the curves at any counts of beats (n,), shape (signals, n)."""
         end = float(self.counts[-1])
         beats = round(end - float(self.counts[0]))
         inside = end - beats + np.mod(np.asarray(counts, np.float64) - end, beats)
-        curves = [np.interp(inside, self.counts, band) for band in self.strengths]
+        curves = [np.interp(inside, self.counts, curve) for curve in self.curves]
         return np.array(curves, np.float32)
 
 
-def groove(strengths: NDArray[np.float32], counts: NDArray[np.float32]) -> Groove | None:
+def groove(curves: NDArray[np.float32], counts: NDArray[np.float32]) -> Groove | None:
     """Returns the groove that music ends with: its last eight beats, or its last four.
 
     Args:
-        strengths: Onset strength at each sample in dB, shape (bands, n).
+        curves: Onset strengths and levels at each sample in dB, shape (signals, n).
         counts: Beats passed at each sample, shape (n,); NaN where there is no beat.
 
     Returns:
@@ -113,5 +159,5 @@ def groove(strengths: NDArray[np.float32], counts: NDArray[np.float32]) -> Groov
     for beats in BEATS:
         first = int(np.searchsorted(counts, counts[-1] - beats, side="right")) - 1
         if first >= 0:
-            return Groove(counts[first:], strengths[:, first:])
+            return Groove(counts[first:], curves[:, first:])
     return None

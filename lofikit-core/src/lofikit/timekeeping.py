@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lofikit.audio import Audio
 from lofikit.beats import NO_BEATS, Beats, Pulse, agree, same_tempo, track
 from lofikit.models.base import Model, Sampling, Stream
-from lofikit.onsets import Groove, groove, onset_curves
+from lofikit.onsets import Groove, groove, heard_signals
 from lofikit.representations.base import FREE, Frames, Representation, Samples
 
 PRIMED_VALUES = 1 << 24
@@ -25,7 +25,7 @@ class Timekeeper:
     """Tells a model of several takes where in the beat they are, and how their prompts went.
 
     Args:
-        representation: Its frames begin with ``beat``, and perhaps with ``onsets-1`` and more.
+        representation: Its frames begin with ``beat``, and perhaps with onsets and the level.
         prompts: Mono samples, shape (batch, n).
         before: Zeros that the prompts are encoded with in front of them.
         bpm: Beats a minute; ``None`` for the tempo of each prompt.
@@ -61,10 +61,10 @@ class Timekeeper:
             )
         self._audible: list[bool] = []  # whether prompts have beats that a groove can be made of
         self._heard = [self._hear(*pair) for pair in zip(prompts, known, strict=True)]
-        self._bands = [name for name in representation.signals if name.startswith("onsets")]
-        if self._bands:
-            curves = onset_curves(prompts, rate, len(self._bands), representation.spec.hop)
-            self._curves = curves.transpose(1, 0, 2)
+        heard = heard_signals(prompts, rate, representation.signals, representation.spec.hop)
+        self._of_groove = tuple(heard)
+        if heard:
+            self._curves = np.stack(list(heard.values()), axis=1)
         self._settle(self._heard)
 
     def _hear(self, prompt: Samples, known: Beats) -> Pulse | None:
@@ -93,7 +93,7 @@ class Timekeeper:
             own = None if period is None else Pulse(0.0, begun, period)
             self.pulses.append(self._shared or own)
         self._grooves: list[Groove | None] = [None] * len(heard)
-        if self._bands:
+        if self._of_groove:
             counts = self._counts(heard)[:, self._before :]
             self._grooves = [
                 groove(curve, count) if audible else None
@@ -144,9 +144,9 @@ class Timekeeper:
         signals = {"beat": np.stack(counts)}
         if any(self._grooves):
             pairs = zip(self._grooves, counts, strict=True)
-            unknown = np.tile(nothing, (len(self._bands), 1))
-            strengths = np.stack([unknown if g is None else g.at(c) for g, c in pairs], axis=1)
-            signals |= zip(self._bands, strengths, strict=True)
+            unknown = np.tile(nothing, (len(self._of_groove), 1))
+            curves = np.stack([unknown if g is None else g.at(c) for g, c in pairs], axis=1)
+            signals |= zip(self._of_groove, curves, strict=True)
         given = self._representation.given(signals)
         free = FREE if np.issubdtype(given.dtype, np.integer) else np.nan
         given[[pulse is None for pulse in self.pulses]] = free

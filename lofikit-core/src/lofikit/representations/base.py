@@ -21,7 +21,8 @@ Signals = Mapping[str, NDArray[np.float32]]
 
 ``beat`` counts beats, with their fractions; NaN where there is no beat. ``onsets-1``,
 ``onsets-2`` and so on are how strongly sounds begin in bands from low to high, in dB
-(:func:`lofikit.onsets.onset_curves`); NaN where that is for the model to choose.
+(:func:`lofikit.onsets.onset_curves`), and ``level`` is how loud the music is, in dBFS
+(:func:`lofikit.onsets.level_curve`); NaN where that is for the model to choose.
 """
 FREE = -1
 """Stands in given frames for a value that the model is to choose."""

@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lofikit.representations.base import Decoder, Frames, Samples
 
 if TYPE_CHECKING:
     from lofikit.representations.codes import Codes
+
+RISE, FALL = 0.1, 0.6
+"""How far spectra rise and fall of themselves, as shares of the way; less is smoother."""
+STROKE = 2.0
+"""Onset strength from which on nothing is smoothed, in dB."""
 
 
 def delayed(ids: Frames, delays: int) -> Frames:
@@ -30,7 +36,8 @@ class CodesDecoder(Decoder):
     """Waits for all books of a spectrum, and finds a phase for it.
 
     The first ``books - 1`` spectra lack their rough books and are silent; the last lack their
-    fine ones and are decoded without them.
+    fine ones and are decoded without them. Where frames tell how strongly sounds begin, spectra
+    between strokes are smoothed.
 
     Args:
         codes: The fitted representation.
@@ -46,6 +53,7 @@ class CodesDecoder(Decoder):
         self._phase = PhaseFinder(batch, span, codes.spec.hop)
         self._silence = np.zeros((batch, codes.delays, span // 2 + 1), np.float32)
         self._told = codes.spec.signals
+        self._smoothing = Smoothing(codes, batch) if codes.config.onsets else None
         self._frames: Frames = np.zeros((batch, 0, codes.config.books), np.int32)
 
     def push(self, frames: Frames) -> Samples:
@@ -57,7 +65,9 @@ class CodesDecoder(Decoder):
         held = np.concatenate([self._frames, frames[:, :, self._told :]], axis=1)
         time = max(0, held.shape[1] - self._delays)
         self._frames = held[:, time:]
-        spectra = self._codes.magnitudes(_undelayed(held, time, self._delays))
+        if self._smoothing is not None:
+            self._smoothing.hear(frames[:, :, : self._told])
+        spectra = self._spectra(_undelayed(held, time, self._delays))
         return np.concatenate([before, self._phase.push(spectra)], axis=1)
 
     def flush(self) -> Samples:
@@ -65,10 +75,56 @@ class CodesDecoder(Decoder):
         held, parts = self._frames, []
         while held.shape[1]:
             books = np.diagonal(held, axis1=1, axis2=2)[:, None]
-            parts.append(self._phase.push(self._codes.magnitudes(books)))
+            parts.append(self._phase.push(self._spectra(books)))
             held = held[:, 1:]
         self._frames = held
         return np.concatenate([*parts, self._phase.flush()], axis=1)
+
+    def _spectra(self, books: Frames) -> NDArray[np.float32]:
+        """Returns the next spectra, of which these are the books side by side."""
+        spectra = self._codes.magnitudes(books)
+        return spectra if self._smoothing is None else self._smoothing.push(spectra)
+
+
+class Smoothing:
+    """Smooths spectra over time as far as no sounds are told to begin.
+
+    Codes of a sound that goes on flicker from one spectrum to the next, as music does not, and
+    hide its strokes. Each bin goes :data:`RISE` or :data:`FALL` of the way from where it was to
+    what the codes say, all of it where a stroke of :data:`STROKE` begins, and in proportion
+    between. It falls more freely than it rises, since sounds end without being told.
+
+    Args:
+        codes: The representation; its bands of onsets are smoothed each by itself.
+        batch: Number of streams.
+    """
+
+    def __init__(self, codes: Codes, batch: int) -> None:
+        self._codes = codes
+        self._columns = [codes.signals.index(f"onsets-{n + 1}") for n in range(codes.config.onsets)]
+        self._bands = codes.bands_of_bins()
+        self._last: NDArray[np.float32] | None = None
+        # Of the first spectrum no frame before it tells anything.
+        self._strokes = np.ones((batch, 1, codes.config.onsets), np.float32)
+
+    def hear(self, signals: Frames) -> None:
+        """Takes the signals of more frames, each of which tells of the spectrum after its own."""
+        strengths = self._codes.strengths(signals[:, :, self._columns]) / STROKE
+        strokes = np.where(np.isnan(strengths), 1, np.minimum(strengths, 1))
+        self._strokes = np.concatenate([self._strokes, strokes], axis=1).astype(np.float32)
+
+    def push(self, spectra: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the next spectra (batch, time, bins), whose strokes have been heard of."""
+        time = spectra.shape[1]
+        strokes, self._strokes = self._strokes[:, :time, self._bands], self._strokes[:, time:]
+        smoothed = np.sqrt(np.sqrt(spectra))
+        for t in range(time):
+            if self._last is not None:
+                change = smoothed[:, t] - self._last
+                least = np.where(change > 0, np.float32(RISE), np.float32(FALL))
+                smoothed[:, t] = self._last + (least + (1 - least) * strokes[:, t]) * change
+            self._last = smoothed[:, t]
+        return np.asarray(np.square(np.square(smoothed)))
 
 
 def _undelayed(frames: Frames, time: int, delays: int) -> Frames:

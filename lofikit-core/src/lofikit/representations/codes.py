@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.errors import LibraryError, OptionError, RepresentationError
-from lofikit.onsets import onset_curves
+from lofikit.onsets import heard_signals
 from lofikit.options import Options, option
 from lofikit.representations.base import (
     FREE,
@@ -26,6 +26,7 @@ from lofikit.representations.base import (
 from lofikit.representations.code_decoder import CodesDecoder, delayed
 from lofikit.representations.codebooks import fit_books, principal_components
 from lofikit.representations.overlap import hann, windows
+from lofikit.spectrum import LOWEST
 
 if TYPE_CHECKING:
     from lofikit.representations.quantisation import Quantiser
@@ -34,8 +35,10 @@ FRAMES = 16_384
 """Spectra that are learned from, of all clips together; more gain nothing that is heard."""
 BEAT_PLACES = 16
 """Places in a beat that are told apart."""
-ONSET_CLASSES = 16
-"""Strengths of onsets that are told apart, a third of a doubling of 1 dB and what it is above."""
+ONSET_CLASSES, ONSET_STEPS = 16, 3
+"""Strengths of onsets that are told apart, and of how many steps a doubling is of 1 dB and more."""
+LEVEL_CLASSES, LEVEL_STEP, LOWEST_LEVEL = 16, 4.0, -60.0
+"""Levels that are told apart, the dB from one to the next, and the faintest in dBFS."""
 NO_BEAT = 4 * BEAT_PLACES
 """The class that says there is no beat; those below it are places in four beats."""
 BLOCK = 2_048
@@ -86,6 +89,11 @@ class CodesConfig(Options):
         ge=0,
         le=8,
     )
+    level: bool = option(
+        False,
+        "Begin each frame also with how loud the frame to come is, in steps of 4 dB; with the "
+        "beat, takes have the rests and swells of their prompt's groove.",
+    )
 
 
 class Codes(Representation):
@@ -105,7 +113,8 @@ class Codes(Representation):
     With ``beat`` each frame begins with one more class id, the place in the beat at which the
     newest spectrum of the *next* frame lies: what a model must know to draw that frame. Beats are
     counted in fours; which of them is the first of a bar is not known. With ``onsets`` the next
-    class ids are how strongly sounds begin there in each band, in steps that grow as loudness does.
+    class ids are how strongly sounds begin there in each band, in steps that grow as loudness does,
+    and with ``level`` the last of them is how loud it is there.
 
     Nothing is encoded before :meth:`fit` or :meth:`load_state`.
     """
@@ -127,6 +136,7 @@ class Codes(Representation):
         for told, classes, what in (
             (config.beat, NO_BEAT + 1, "places in the beat"),
             (config.onsets > 0, ONSET_CLASSES, "strengths of onsets"),
+            (config.level, LEVEL_CLASSES, "levels"),
         ):
             if told and config.levels < classes:
                 raise OptionError(
@@ -141,8 +151,8 @@ class Codes(Representation):
                 f"choose --representation.components {bins} or less",
             )
         self._analysis = hann(self._span).astype(np.float32)
-        frequencies = np.arange(bins) * (sample_rate / self._span)
-        self._weights = np.sqrt(700.0 / (700.0 + frequencies)).astype(np.float32)
+        self._frequencies = np.arange(bins) * (sample_rate / self._span)
+        self._weights = np.sqrt(700.0 / (700.0 + self._frequencies)).astype(np.float32)
         self._learned: dict[str, NDArray[Any]] = {}
 
     @property
@@ -160,12 +170,13 @@ class Codes(Representation):
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """``beat`` and ``onsets-1`` and so on from low to high, as far as they are told."""
-        bands = tuple(f"onsets-{band + 1}" for band in range(self.config.onsets))
-        return ("beat", *bands) if self.config.beat else bands
+        """``beat``, ``onsets-1`` and so on from low to high, ``level``: those that are told."""
+        bands = [f"onsets-{band + 1}" for band in range(self.config.onsets)]
+        before = ["beat"] if self.config.beat else []
+        return (*before, *bands, *(["level"] if self.config.level else []))
 
     def given(self, signals: Signals) -> Frames:
-        """Returns frames of which the place in the beat and the strength of onsets are known."""
+        """Returns frames of which the place in the beat, onsets and the level are known."""
         length = next(iter(signals.values())).shape[1]
         time = max(0, 1 + (length - self.window) // self._hop)
         # The newest spectrum of the next frame is centred here.
@@ -173,19 +184,30 @@ class Codes(Representation):
         batch = len(next(iter(signals.values())))
         frames = np.full((batch, time, self.spec.size), FREE, np.int32)
         for column, name in enumerate(self.signals):
-            if name in signals:
-                classes = _places if name == "beat" else self._strengths
-                frames[:, :, column] = classes(signals[name], centres)
+            if name == "beat" and name in signals:
+                frames[:, :, column] = _places(signals[name], centres)
+            elif name in signals:
+                highest = self._highest(signals[name], centres)
+                frames[:, :, column] = _loudness(highest) if name == "level" else _onsets(highest)
         return frames
 
-    def _strengths(self, curve: Samples, centres: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Returns the classes of onsets, the strongest of a hop about where a window swells."""
+    def strengths(self, classes: Frames) -> NDArray[np.float32]:
+        """Returns the onset strengths that classes stand for, in dB; NaN for free ones."""
+        strengths = np.exp2(classes / ONSET_STEPS) - 1
+        return np.where(classes == FREE, np.nan, strengths).astype(np.float32)
+
+    def bands_of_bins(self) -> NDArray[np.int64]:
+        """Returns the band of onsets that each bin of a spectrum lies in, shape (bins,)."""
+        mels = np.log(1 + self._frequencies / 700)  # of a scale without a unit
+        lowest = np.log(1 + min(LOWEST, self.sample_rate / 40) / 700)
+        bands = (mels - lowest) / (mels[-1] - lowest) * self.config.onsets
+        return np.clip(bands.astype(np.int64), 0, self.config.onsets - 1)
+
+    def _highest(self, curve: Samples, centres: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Returns the highest values of a curve in a hop about where windows swell."""
         half = self._hop // 2
         near = centres + self._span // 4 + np.array([[-half], [0], [half]])
-        strengths = curve[:, np.minimum(near, curve.shape[1] - 1)].max(axis=1)
-        unknown = np.isnan(strengths)
-        classes = np.rint(3 * np.log2(1 + np.where(unknown, 0, strengths)))
-        return np.where(unknown, FREE, np.minimum(classes, ONSET_CLASSES - 1)).astype(np.int32)
+        return np.asarray(curve[:, np.minimum(near, curve.shape[1] - 1)].max(axis=1))
 
     @property
     def delays(self) -> int:
@@ -212,8 +234,8 @@ class Codes(Representation):
 
         Args:
             samples: Shape (batch, n).
-            signals: With ``beat``, the count of beats at each sample, or else no beat; onsets are
-                heard in the samples.
+            signals: With ``beat``, the count of beats at each sample, or else no beat; onsets and
+                the level are heard in the samples.
 
         Raises:
             RepresentationError: If nothing has been learned yet.
@@ -226,9 +248,7 @@ class Codes(Representation):
         if not self.signals:
             return frames
         known = {"beat": np.full(samples.shape, np.nan, np.float32), **(signals or {})}
-        if self.config.onsets:
-            curves = onset_curves(samples, self.sample_rate, self.config.onsets, self._hop)
-            known |= zip(self.signals[-len(curves) :], curves, strict=True)
+        known |= heard_signals(samples, self.sample_rate, self.signals, self._hop)
         told = self.given(known)[:, : frames.shape[1], : len(self.signals)]
         return np.concatenate([told, frames], axis=2)
 
@@ -354,3 +374,17 @@ def _places(counts: Samples, centres: NDArray[np.int64]) -> NDArray[np.int32]:
     at = counts[:, np.minimum(centres, counts.shape[1] - 1)]
     places = np.floor(np.where(np.isnan(at), 0, at) * BEAT_PLACES) % NO_BEAT
     return np.where(np.isnan(at), NO_BEAT, places).astype(np.int32)
+
+
+def _onsets(strengths: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Returns the classes of onset strengths in dB."""
+    unknown = np.isnan(strengths)
+    classes = np.rint(ONSET_STEPS * np.log2(1 + np.where(unknown, 0, strengths)))
+    return np.where(unknown, FREE, np.minimum(classes, ONSET_CLASSES - 1)).astype(np.int32)
+
+
+def _loudness(levels: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Returns the classes of levels in dBFS."""
+    unknown = np.isnan(levels)
+    classes = np.rint((np.where(unknown, 0, levels) - LOWEST_LEVEL) / LEVEL_STEP)
+    return np.where(unknown, FREE, np.clip(classes, 0, LEVEL_CLASSES - 1)).astype(np.int32)
