@@ -1,11 +1,12 @@
-"""What codes keep of music, which phase they get, and what they cost, at three sample rates.
+"""What codes keep of music, which phase they get, how they are smoothed, and what they cost.
 
     python benchmarks/codes.py CLIPS [--hold-out NAME ...] [--rates 4410 11025 22050]
 
 CLIPS is a folder of audio. Codes are fitted to all clips but those held out, which are measured:
 10 s of each, at -20 dBFS RMS. Errors are mean absolute differences of log-mel spectra (64 bands;
 60 dB below the loudest is silence); spectral convergence is the distance of the spectra of what
-was decoded from those it was decoded from, relative to these. Seconds are those of one core.
+was decoded from those it was decoded from, relative to these. Seconds are those of one core. Flux
+and beat, of whole clips, are the figures of `lofikit evaluate`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from scipy.fft import irfft, rfft
 
 from lofikit.audio import SUFFIXES, Audio, read, resample
 from lofikit.chunks import level_gain
+from lofikit.evaluation.listening import measure
+from lofikit.representations import code_decoder
 from lofikit.representations.codes import Codes, CodesConfig
 from lofikit.representations.overlap import dual, hann, windows
 from lofikit.representations.phase import PhaseFinder
@@ -52,6 +55,7 @@ def main() -> None:
         print(f"\n{rate} Hz, {len(training)} clips")
         codes(training, test, rate)
         phases(training, test, rate)
+        smoothing(training, [clips[name] for name in args.hold_out], rate)
 
 
 def levelled(clip: Audio, rate: int) -> Samples:
@@ -109,6 +113,34 @@ def phases(training: list[Samples], test: Samples, rate: int) -> None:
             error = spectral_error(back[:, middle], test[:, middle], rate)
             speed = SECONDS * len(test) / seconds
             print(f"| {method} | {error:.2f} | {convergence:.1f} | {level:+.2f} | {speed:.0f} |")
+
+
+def smoothing(training: list[Samples], whole: list[Samples], rate: int) -> None:
+    """Prints what is left of clips that are smoothed between strokes, more and less."""
+    found = Codes(CodesConfig(onsets=1), rate)
+    found.fit(training, 0)
+    frames = [found.encode_clip(clip[None]) for clip in whole]
+    print("| rise | fall | stroke dB | log-mel dB | flux dB | beat |")
+    print(f"| the clips | | | | {figures(whole, rate)} |")
+    usual = (code_decoder.RISE, code_decoder.FALL, code_decoder.STROKE)
+    for rise, fall, stroke in (
+        (1.0, 1.0, 1.0), usual, (0.1, 0.6, 1.0), (0.1, 0.6, 4.0), (0.05, 1.0, 2.0), (0.3, 0.3, 2.0),
+        (0.3, 0.3, 4.0), (0.15, 0.15, 4.0),
+    ):  # fmt: skip
+        code_decoder.RISE, code_decoder.FALL, code_decoder.STROKE = rise, fall, stroke
+        pairs = list(zip(whole, frames, strict=True))
+        back = [found.decode_clip(one, len(clip))[0] for clip, one in pairs]
+        errors = [spectral_error(a[None], b[None], rate) for a, b in zip(back, whole, strict=True)]
+        error = f"{np.mean(errors):.2f}"
+        print(f"| {rise} | {fall} | {stroke} | {error} | {figures(back, rate)} |")
+    code_decoder.RISE, code_decoder.FALL, code_decoder.STROKE = usual
+
+
+def figures(music: list[Samples], rate: int) -> str:
+    """Returns the medians of flux and beat."""
+    rows = [measure(one, rate) for one in music]
+    flux, beat = (float(np.median([row[name] for row in rows])) for name in ("flux", "beat"))
+    return f"{flux:.2f} | {beat:.2f}"
 
 
 def methods(window: int, hop: int) -> dict[str, Callable[[Magnitudes], Samples]]:

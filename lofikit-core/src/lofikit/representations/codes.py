@@ -201,7 +201,7 @@ class Codes(Representation):
         mels = np.log(1 + self._frequencies / 700)  # of a scale without a unit
         lowest = np.log(1 + min(LOWEST, self.sample_rate / 40) / 700)
         bands = (mels - lowest) / (mels[-1] - lowest) * self.config.onsets
-        return np.clip(bands.astype(np.int64), 0, self.config.onsets - 1)
+        return np.asarray(np.clip(bands.astype(np.int64), 0, self.config.onsets - 1))
 
     def _highest(self, curve: Samples, centres: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns the highest values of a curve in a hop about where windows swell."""
