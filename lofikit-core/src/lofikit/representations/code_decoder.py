@@ -12,6 +12,8 @@ from lofikit.representations.base import Decoder, Frames, Samples
 if TYPE_CHECKING:
     from lofikit.representations.codes import Codes
 
+STEP = 128 / 4410
+"""Seconds between spectra, for :data:`RISE` and :data:`FALL`."""
 RISE, FALL = 0.1, 0.6
 """How far spectra rise and fall of themselves, as shares of the way; less is smoother."""
 STROKE = 2.0
@@ -49,9 +51,8 @@ class CodesDecoder(Decoder):
 
         self._codes = codes
         self._delays = codes.delays
-        span = codes.window - codes.delays * codes.spec.hop
-        self._phase = PhaseFinder(batch, span, codes.spec.hop)
-        self._silence = np.zeros((batch, codes.delays, span // 2 + 1), np.float32)
+        self._phase = PhaseFinder(batch, codes.span, codes.spec.hop)
+        self._silence = np.zeros((batch, codes.delays, codes.span // 2 + 1), np.float32)
         self._told = codes.spec.signals
         self._smoothing = Smoothing(codes, batch) if codes.config.onsets else None
         self._frames: Frames = np.zeros((batch, 0, codes.config.books), np.int32)
@@ -104,8 +105,13 @@ class Smoothing:
         self._columns = [codes.signals.index(f"onsets-{n + 1}") for n in range(codes.config.onsets)]
         self._bands = codes.bands_of_bins()
         self._last: NDArray[np.float32] | None = None
+        hop = codes.spec.hop
+        steps = hop / codes.sample_rate / STEP
+        self._rise, self._fall = (np.float32(1 - (1 - x) ** steps) for x in (RISE, FALL))
+        # A stroke is told of when it is a quarter of a window in, and spectra swell further.
+        self._held = -(-codes.span // (4 * hop))
         # Of the first spectrum no frame before it tells anything.
-        self._strokes = np.ones((batch, 1, codes.config.onsets), np.float32)
+        self._strokes = np.ones((batch, 1 + self._held, codes.config.onsets), np.float32)
 
     def hear(self, signals: Frames) -> None:
         """Takes the signals of more frames, each of which tells of the spectrum after its own."""
@@ -116,12 +122,14 @@ class Smoothing:
     def push(self, spectra: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns the next spectra (batch, time, bins), whose strokes have been heard of."""
         time = spectra.shape[1]
-        strokes, self._strokes = self._strokes[:, :time, self._bands], self._strokes[:, time:]
+        near = [self._strokes[:, lag : lag + time] for lag in range(1 + self._held)]
+        strokes = np.max(near, axis=0)[:, :, self._bands]
+        self._strokes = self._strokes[:, time:]
         smoothed = np.sqrt(np.sqrt(spectra))
         for t in range(time):
             if self._last is not None:
                 change = smoothed[:, t] - self._last
-                least = np.where(change > 0, np.float32(RISE), np.float32(FALL))
+                least = np.where(change > 0, self._rise, self._fall)
                 smoothed[:, t] = self._last + (least + (1 - least) * strokes[:, t]) * change
             self._last = smoothed[:, t]
         return np.asarray(np.square(np.square(smoothed)))

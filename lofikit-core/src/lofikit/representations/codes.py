@@ -117,6 +117,9 @@ class Codes(Representation):
     and with ``level`` the last of them is how loud it is there.
 
     Nothing is encoded before :meth:`fit` or :meth:`load_state`.
+
+    Attributes:
+        span: Samples of a spectrum.
     """
 
     config: CodesConfig
@@ -125,12 +128,12 @@ class Codes(Representation):
         super().__init__(config, sample_rate)
         usual = max(4, 4 * round(sample_rate * 128 / 4410 / 4))
         self._hop = config.hop or usual
-        self._span = config.window or max(4 * usual, 16)
-        if 2 * self._hop > self._span:
+        self.span = config.window or max(4 * usual, 16)
+        if 2 * self._hop > self.span:
             raise OptionError(
-                f"a hop of {self._hop} samples is more than half of the window of {self._span}, "
+                f"a hop of {self._hop} samples is more than half of the window of {self.span}, "
                 "and no phase can be found for spectra that overlap so little",
-                f"choose --representation.hop {self._span // 2} or less, or a longer "
+                f"choose --representation.hop {self.span // 2} or less, or a longer "
                 "--representation.window",
             )
         for told, classes, what in (
@@ -143,15 +146,15 @@ class Codes(Representation):
                     f"the {what} are {classes} classes, and codes have {config.levels}",
                     f"choose --representation.levels {classes} or more, or do not tell them",
                 )
-        bins = self._span // 2 + 1
+        bins = self.span // 2 + 1
         if config.components > bins:
             raise OptionError(
-                f"spectra of {self._span} samples have {bins} bins, and {config.components} "
+                f"spectra of {self.span} samples have {bins} bins, and {config.components} "
                 "components cannot be had of them",
                 f"choose --representation.components {bins} or less",
             )
-        self._analysis = hann(self._span).astype(np.float32)
-        self._frequencies = np.arange(bins) * (sample_rate / self._span)
+        self._analysis = hann(self.span).astype(np.float32)
+        self._frequencies = np.arange(bins) * (sample_rate / self.span)
         self._weights = np.sqrt(700.0 / (700.0 + self._frequencies)).astype(np.float32)
         self._learned: dict[str, NDArray[Any]] = {}
 
@@ -180,7 +183,7 @@ class Codes(Representation):
         length = next(iter(signals.values())).shape[1]
         time = max(0, 1 + (length - self.window) // self._hop)
         # The newest spectrum of the next frame is centred here.
-        centres = (self.delays + 1 + np.arange(time)) * self._hop + self._span // 2
+        centres = (self.delays + 1 + np.arange(time)) * self._hop + self.span // 2
         batch = len(next(iter(signals.values())))
         frames = np.full((batch, time, self.spec.size), FREE, np.int32)
         for column, name in enumerate(self.signals):
@@ -193,7 +196,7 @@ class Codes(Representation):
 
     def strengths(self, classes: Frames) -> NDArray[np.float32]:
         """Returns the onset strengths that classes stand for, in dB; NaN for free ones."""
-        strengths = np.exp2(classes / ONSET_STEPS) - 1
+        strengths = np.exp2(np.minimum(classes, ONSET_CLASSES) / ONSET_STEPS) - 1
         return np.where(classes == FREE, np.nan, strengths).astype(np.float32)
 
     def bands_of_bins(self) -> NDArray[np.int64]:
@@ -206,7 +209,7 @@ class Codes(Representation):
     def _highest(self, curve: Samples, centres: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns the highest values of a curve in a hop about where windows swell."""
         half = self._hop // 2
-        near = centres + self._span // 4 + np.array([[-half], [0], [half]])
+        near = centres + self.span // 4 + np.array([[-half], [0], [half]])
         return np.asarray(curve[:, np.minimum(near, curve.shape[1] - 1)].max(axis=1))
 
     @property
@@ -217,7 +220,7 @@ class Codes(Representation):
     @property
     def window(self) -> int:
         """Samples that one frame is made of: those of all spectra that it holds a book of."""
-        return self._span + self.delays * self._hop
+        return self.span + self.delays * self._hop
 
     @property
     def tolerance(self) -> float | None:
@@ -242,7 +245,7 @@ class Codes(Representation):
         """
         self._require_learned()
         batch = samples.shape[0]
-        spectra = self._compressed(windows(samples, self._span, self._hop))
+        spectra = self._compressed(windows(samples, self.span, self._hop))
         ids = self._quantised(spectra.reshape(-1, spectra.shape[2]))
         frames = delayed(ids.reshape(batch, -1, self.config.books), self.delays)
         if not self.signals:
@@ -351,10 +354,10 @@ class Codes(Representation):
         share = -(-FRAMES // max(1, len(samples)))
         parts = []
         for clip in samples:
-            places = len(clip) - self._span + 1
+            places = len(clip) - self.span + 1
             if places < 1:
                 continue
-            view = np.lib.stride_tricks.sliding_window_view(np.asarray(clip), self._span)
+            view = np.lib.stride_tricks.sliding_window_view(np.asarray(clip), self.span)
             chosen = rng.integers(0, places, min(share, 1 + (places - 1) // self._hop))
             parts += [
                 self._compressed(view[chosen[first : first + BLOCK]])
@@ -362,8 +365,8 @@ class Codes(Representation):
             ]
         if not parts:
             raise LibraryError(
-                f"every training clip is shorter than a window of codes, {self._span} samples or "
-                f"{self._span / self.sample_rate:.2f} s",
+                f"every training clip is shorter than a window of codes, {self.span} samples or "
+                f"{self.span / self.sample_rate:.2f} s",
                 "collect longer clips, or choose a shorter --representation.window",
             )
         return np.concatenate(parts)
