@@ -16,7 +16,7 @@ from lofikit.library import Library
 from lofikit.models.linear import Linear, LinearConfig
 from lofikit.options import build
 from lofikit.representations.base import FREE, Frames, Representation, Samples
-from lofikit.representations.code_decoder import delayed
+from lofikit.representations.code_decoder import Smoothing, delayed
 from lofikit.representations.codebooks import fit_books, principal_components
 from lofikit.representations.codes import Codes, CodesConfig
 from lofikit.representations.overlap import hann, windows
@@ -57,9 +57,9 @@ class TestCodesThatTellOnsets(RepresentationSuite):
     options: ClassVar = {"beat": True, "onsets": 3, "books": 3, "levels": 70}
 
 
-class TestCodesThatTellTheLevel(RepresentationSuite):
+class TestCodesThatTellDynamics(RepresentationSuite):
     component = "core/codes"
-    options: ClassVar = {"beat": True, "onsets": 1, "level": True, "books": 2, "levels": 90}
+    options: ClassVar = {"beat": True, "onsets": 1, "dynamics": True, "books": 2, "levels": 90}
 
 
 class TestCodesThatTellOnsetsAlone(RepresentationSuite):
@@ -271,6 +271,23 @@ def test_each_band_is_smoothed_by_its_own_strokes() -> None:
     assert unrest(low, 96) > 0.9 * unrest(both, 96)
     assert unrest(high, 0, 80) > 0.9 * unrest(both, 0, 80)
     assert unrest(high, 96) < 0.7 * unrest(both, 96)
+
+
+def test_a_stroke_swells_on_after_the_spectrum_that_it_is_told_of() -> None:
+    smoothing = Smoothing(fitted(CodesConfig(onsets=1)), 1)
+    spectra = np.full((1, 40, 257), 0.1, np.float32)
+    spectra[:, 10] = spectra[:, 25] = 1.0  # a swell of two spectra, and another one
+    spectra[:, 11:25] = spectra[:, 26:] = 2.0
+    spectra[:, 18:25] = 0.1
+    signals = np.zeros((1, 40, 1), np.int32)
+    signals[:, 9] = 15  # the frame before the first one tells of it
+    smoothing.hear(signals)
+    parts = [smoothing.push(spectra[:, first : first + 8]) for first in range(0, 40, 8)]
+    smoothed = np.concatenate(parts, axis=1)
+    np.testing.assert_allclose(smoothed[:, :18], spectra[:, :18], rtol=1e-5)
+    assert smoothed[:, 25].max() < 0.5
+    assert smoothed[:, 26].max() < 0.5
+    assert smoothed[:, 39].min() > 0.5  # no less than what the codes say, in the end
 
 
 def test_takes_begin_at_once_and_not_out_of_silence() -> None:

@@ -123,22 +123,22 @@ def test_levels_are_in_dbfs_and_those_of_their_moment() -> None:
 
 
 def test_frames_tell_the_level_that_is_about_to_come() -> None:
-    made = Codes(CodesConfig(onsets=2, level=True, books=2, components=16), RATE)
+    made = Codes(CodesConfig(onsets=2, dynamics=True, books=2, components=16), RATE)
     music = rhythm() * np.where(np.arange(12 * RATE) < 6 * RATE, 1.0, 0.05).astype(np.float32)
     made.fit([music], seed=0)
     frames = made.encode(music[None])
-    assert made.signals == ("onsets-1", "onsets-2", "level")
+    assert made.signals == ("onsets-1", "onsets-2", "dynamics")
     told, change = frames[0, :, 2], round(6 * RATE / made.spec.hop)
     assert told.max() < LEVEL_CLASSES
     # 26 dB are six or seven steps; the frame before the first soft one tells of it.
     steps = np.median(told[change - 60 : change - 12]) - np.median(told[change + 4 : change + 50])
     assert 5 <= steps <= 8
-    curves = heard_signals(music[None], RATE, ("level", "beat"))
-    assert list(curves) == ["level"]
+    curves = heard_signals(music[None], RATE, ("dynamics", "beat"))
+    assert list(curves) == ["dynamics"]
     given_frames = made.given(curves)
     np.testing.assert_array_equal(given_frames[0, : len(told), 2], told)
     assert (given_frames[:, :, :2] == FREE).all()
-    unknown = made.given({"level": np.full((1, RATE), np.nan, np.float32)})
+    unknown = made.given({"dynamics": np.full((1, RATE), np.nan, np.float32)})
     assert (unknown == FREE).all()
 
 

@@ -57,7 +57,7 @@ class WhatFallsWhere(Stream):
 
 @pytest.fixture(scope="module")
 def codes() -> Codes:
-    made = Codes(CodesConfig(beat=True, onsets=2, level=True, books=1, levels=80), RATE)
+    made = Codes(CodesConfig(beat=True, onsets=2, dynamics=True, books=1, levels=80), RATE)
     made.fit([bars(30.0)], seed=0)
     return made
 

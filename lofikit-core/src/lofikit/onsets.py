@@ -118,8 +118,8 @@ def heard_signals(
     heard: dict[str, Samples] = {}
     if bands:
         heard |= zip(bands, onset_curves(samples, rate, len(bands), hop), strict=True)
-    if "level" in names:
-        heard["level"] = level_curve(samples, rate)
+    if "dynamics" in names:
+        heard["dynamics"] = level_curve(samples, rate)
     return {name: heard[name] for name in names if name in heard}
 
 

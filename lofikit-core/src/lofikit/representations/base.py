@@ -21,7 +21,7 @@ Signals = Mapping[str, NDArray[np.float32]]
 
 ``beat`` counts beats, with their fractions; NaN where there is no beat. ``onsets-1``,
 ``onsets-2`` and so on are how strongly sounds begin in bands from low to high, in dB
-(:func:`lofikit.onsets.onset_curves`), and ``level`` is how loud the music is, in dBFS
+(:func:`lofikit.onsets.onset_curves`), and ``dynamics`` is how loud the music is, in dBFS
 (:func:`lofikit.onsets.level_curve`); NaN where that is for the model to choose.
 """
 FREE = -1
@@ -38,7 +38,7 @@ class FrameSpec(Options):
         levels: Number of classes, if the values are class ids; ``None`` for real values.
         ordinal: Whether neighbouring class ids stand for neighbouring values (as in mu-law).
         signals: How many values a frame begins with that say something about the music, such as
-            the place in the beat, and are no part of its sound: they may be given to a model
+            the place in the beat, and are not its sound itself: they may be given to a model
             when it generates.
     """
 

@@ -89,7 +89,7 @@ class CodesConfig(Options):
         ge=0,
         le=8,
     )
-    level: bool = option(
+    dynamics: bool = option(
         False,
         "Begin each frame also with how loud the frame to come is, in steps of 4 dB; with the "
         "beat, takes have the rests and swells of their prompt's groove.",
@@ -114,7 +114,7 @@ class Codes(Representation):
     newest spectrum of the *next* frame lies: what a model must know to draw that frame. Beats are
     counted in fours; which of them is the first of a bar is not known. With ``onsets`` the next
     class ids are how strongly sounds begin there in each band, in steps that grow as loudness does,
-    and with ``level`` the last of them is how loud it is there.
+    and with ``dynamics`` the last of them is how loud it is there.
 
     Nothing is encoded before :meth:`fit` or :meth:`load_state`.
 
@@ -139,7 +139,7 @@ class Codes(Representation):
         for told, classes, what in (
             (config.beat, NO_BEAT + 1, "places in the beat"),
             (config.onsets > 0, ONSET_CLASSES, "strengths of onsets"),
-            (config.level, LEVEL_CLASSES, "levels"),
+            (config.dynamics, LEVEL_CLASSES, "levels"),
         ):
             if told and config.levels < classes:
                 raise OptionError(
@@ -173,10 +173,10 @@ class Codes(Representation):
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """``beat``, ``onsets-1`` and so on from low to high, ``level``: those that are told."""
+        """``beat``, ``onsets-1`` and so on from low to high, ``dynamics``: those that are told."""
         bands = [f"onsets-{band + 1}" for band in range(self.config.onsets)]
         before = ["beat"] if self.config.beat else []
-        return (*before, *bands, *(["level"] if self.config.level else []))
+        return (*before, *bands, *(["dynamics"] if self.config.dynamics else []))
 
     def given(self, signals: Signals) -> Frames:
         """Returns frames of which the place in the beat, onsets and the level are known."""
@@ -191,7 +191,9 @@ class Codes(Representation):
                 frames[:, :, column] = _places(signals[name], centres)
             elif name in signals:
                 highest = self._highest(signals[name], centres)
-                frames[:, :, column] = _loudness(highest) if name == "level" else _onsets(highest)
+                frames[:, :, column] = (
+                    _loudness(highest) if name == "dynamics" else _onsets(highest)
+                )
         return frames
 
     def strengths(self, classes: Frames) -> NDArray[np.float32]:
