@@ -16,6 +16,7 @@ from lofikit.models.base import Sampling, Stream
 from lofikit.performers import BatchPerformer
 from lofikit.representations.base import FREE
 from lofikit.representations.codes import NO_BEAT, Codes, CodesConfig
+from lofikit.timekeeping import Timekeeper
 
 RATE = 4410
 PERIOD = 0.75
@@ -113,6 +114,19 @@ def test_bars_and_groove_go_on_together(codes: Codes, model: Any) -> None:
     # The strokes are short: what lies between them is quiet, and told to be.
     middle = (told[:, 0] % 16 >= 8) & (told[:, 0] % 16 < 13)
     assert told[strong, 3].min() > told[middle, 3].max() + 2
+
+
+def test_the_end_of_a_prompt_tells_of_the_stroke_that_a_take_begins_with(
+    codes: Codes, model: Any
+) -> None:
+    prompt = bars(12.0)[: 9 * RATE]  # twelve beats
+    before = codes.window - codes.spec.hop
+    timekeeper = Timekeeper(codes, prompt[None], before, bpm=None, pulse=None)
+    told = timekeeper.prompt_frames(model)[0, :, 1:4]
+    beat = round(PERIOD * RATE / codes.spec.hop)
+    earlier = told[len(told) - beat - 4 : len(told) - beat + 3]
+    assert told[-2:, 1].max() >= earlier[:, 1].max() - 2
+    assert told[-2:, 2].max() >= earlier[:, 2].max() - 1
 
 
 def test_takes_without_a_beat_are_free_and_others_beside_them_are_not(

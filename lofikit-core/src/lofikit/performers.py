@@ -21,8 +21,6 @@ from lofikit.representations.base import Decoder, Representation, Samples
 from lofikit.run import Run
 from lofikit.timekeeping import Timekeeper, primed
 
-AHEAD = 4
-"""Frames behind the last one that signals are looked up for, since they tell of what comes."""
 FindBeats = Callable[[], Beats]
 NOISE = "noise"
 NOISE_LEVEL = -20.0
@@ -178,18 +176,6 @@ class BatchPerformer:
             )
         return self._representation.encode(np.pad(used, ((0, 0), (overlap, 0))))
 
-    def _given(self, frames: int) -> NDArray[Any] | None:
-        """Returns what is known beforehand of the frames to come, or ``None`` for nothing."""
-        if self._time is None:
-            return None
-        # The first of them overlaps the prompt by all but a hop.
-        overlap = self._representation.window - self._hop
-        first = self._done * self._hop - overlap
-        # Signals tell of the frame to come, and so of what lies behind the last frame here.
-        at = (first + np.arange(self._representation.samples_for(frames + AHEAD))) / self.rate
-        given = self._time.given(at)
-        return None if given is None else given[:, :frames]
-
     def _decode(self, frames: NDArray[Any]) -> Samples:
         samples = self._decoder.push(frames)
         skipped = min(self._skip, samples.shape[1])
@@ -200,7 +186,7 @@ class BatchPerformer:
         """Generates the next ``count`` samples of each take, shape (batch, count)."""
         while self._held.shape[1] < count:
             frames = max(1, -(-(count - self._held.shape[1]) // self._hop))
-            given = self._given(frames)
+            given = None if self._time is None else self._time.given(self._done, frames)
             self._done += frames
             new = self._decode(
                 self._stream.next(frames) if given is None else self._stream.next(frames, given)

@@ -17,6 +17,10 @@ from lofikit.representations.base import FREE, Frames, Representation, Samples
 
 PRIMED_VALUES = 1 << 24
 """Predicted values that priming with prompts gives at a time, to bound the memory."""
+AHEAD = 4
+"""Frames behind the last one that signals are looked up for, since they tell of what comes."""
+ENDS = 2
+"""Frames at the end of a prompt that tell of moments beyond it."""
 SHIFTS = range(4)
 """By how many beats a prompt's count may be off, since a tracker knows no bars."""
 
@@ -122,23 +126,38 @@ class Timekeeper:
         batch = len(first)
         unsure = any(self._heard) and not self._counted
         if not unsure or model.spec.levels is None or first.shape[1] <= model.block:
-            return first
+            return self._ended(first)
         counted = [p and replace(p, begun=p.begun + beats) for beats in SHIFTS for p in self._heard]
         known = self._representation.given({"beat": self._counts(counted)})
         frames = np.where(known == FREE, np.tile(first, (len(SHIFTS), 1, 1)), known)
         surprise = _surprise(model, frames).reshape(len(SHIFTS), batch)
         best = surprise.argmin(axis=0) * batch + np.arange(batch)
         self._settle([counted[index] for index in best])
-        return np.asarray(frames[best])
+        return self._ended(frames[best])
 
-    def given(self, at: NDArray[np.float64]) -> Frames | None:
+    def _ended(self, frames: Frames) -> Frames:
+        """Returns the prompts' frames, of which the last tell of how the takes begin."""
+        known = self.given(-ENDS, ENDS)
+        if known is None or frames.shape[1] < ENDS:
+            return frames
+        free = known == FREE if np.issubdtype(known.dtype, np.integer) else np.isnan(known)
+        last = np.where(free, frames[:, -ENDS:], known)
+        return np.concatenate([frames[:, :-ENDS], last], axis=1)
+
+    def given(self, first: int, count: int) -> Frames | None:
         """Returns what is known of frames beforehand, or ``None`` for nothing.
 
         Args:
-            at: When each sample of theirs is heard, in seconds from the end of the prompts.
+            first: The first of the frames, 0 being the one after the prompts.
+            count: How many.
         """
         if not any(self.pulses):
             return None
+        hop = self._representation.spec.hop
+        # A frame overlaps what comes before it by all but a hop.
+        start = (first + 1) * hop - self._representation.window
+        samples = np.arange(self._representation.samples_for(count + AHEAD))
+        at = (start + samples) / self._representation.sample_rate
         nothing = np.full(len(at), np.nan, np.float32)
         counts = [nothing if pulse is None else pulse.count(at) for pulse in self.pulses]
         signals = {"beat": np.stack(counts)}
@@ -150,7 +169,7 @@ class Timekeeper:
         given = self._representation.given(signals)
         free = FREE if np.issubdtype(given.dtype, np.integer) else np.nan
         given[[pulse is None for pulse in self.pulses]] = free
-        return given
+        return given[:, :count]
 
 
 def primed(stream: Stream, model: Model, frames: Frames) -> Iterator[tuple[int, Frames]]:
