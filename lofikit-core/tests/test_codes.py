@@ -62,6 +62,17 @@ class TestCodesThatTellDynamics(RepresentationSuite):
     options: ClassVar = {"beat": True, "onsets": 1, "dynamics": True, "books": 2, "levels": 90}
 
 
+class TestCodesThatTellTimbre(RepresentationSuite):
+    component = "core/codes"
+    options: ClassVar = {"beat": True, "onsets": 1, "timbre": 4, "books": 2, "levels": 90}
+
+
+class TestCodesThatTellTimbreAlone(RepresentationSuite):
+    component = "core/codes"
+    options: ClassVar = {"timbre": 2, "hop": 200, "books": 2, "levels": 40}
+    sample_rate = 8000
+
+
 class TestCodesThatTellOnsetsAlone(RepresentationSuite):
     component = "core/codes"
     options: ClassVar = {"onsets": 1, "hop": 200, "books": 2, "levels": 20}

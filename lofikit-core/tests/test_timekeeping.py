@@ -167,6 +167,18 @@ def test_takes_begin_where_prompts_end(codes: Codes, model: Any) -> None:
     assert np.corrcoef(*levels)[0, 1] > 0.95
 
 
+def test_prompts_and_takes_have_the_level_of_what_was_given(codes: Codes, model: Any) -> None:
+    # The codes have learned nothing like this tone, and leave it out.
+    tone = 0.1 * np.sin(2 * np.pi * 700 * np.arange(9 * RATE) / RATE)
+    prompts = np.stack([bars(9.0), bars(9.0) + tone.astype(np.float32)])
+    performer = BatchPerformer(model, codes, prompts, Sampling(), 0)
+    given, heard = (
+        10 * np.log10(np.square(x[:, -8 * RATE : -RATE]).mean(axis=1))
+        for x in (prompts, performer.prompts)
+    )
+    np.testing.assert_allclose(heard, given, atol=0.5)
+
+
 def test_codes_that_tell_the_beat_alone_keep_time_too() -> None:
     codes = Codes(CodesConfig(beat=True, books=1, levels=80, components=16), RATE)
     codes.fit([bars(30.0)], seed=0)

@@ -11,8 +11,8 @@ from lofikit.errors import OptionError, RunError
 from lofikit.models.base import REAL_LOSSES, Sampling, StepSettings
 from lofikit.models.layers import network
 from lofikit.streaming import engine
-from lofikit.testing.cases import CLASSES, CODES, REAL, TOLD, ModelCase
-from lofikit.testing.losses import check_carrying, check_noise_spares_signals
+from lofikit.testing.cases import CLASSES, CODES, CONDITIONED, REAL, TOLD, ModelCase
+from lofikit.testing.losses import check_carrying, check_loss_is_a_mean, check_noise_spares_signals
 from lofikit.testing.models import check_resuming
 from lofikit_keras.config import KerasTCNConfig
 from lofikit_keras.models import KerasTCN
@@ -170,6 +170,11 @@ def test_ids_are_replaced_in_training_alone() -> None:
 def test_signals_are_not_replaced() -> None:
     options = {"window": 16, "units": 16, "layers": 1, "dropout": 0.0, "device": "cpu"}
     check_noise_spares_signals(ModelCase("keras/gru", options, TOLD))
+
+
+def test_what_is_always_given_is_not_learned() -> None:
+    options = {"window": 16, "units": 6, "layers": 1, "dropout": 0.0, "device": "cpu"}
+    check_loss_is_a_mean(ModelCase("keras/gru", options, CONDITIONED))
 
 
 def test_unknown_optimiser_is_refused(model: KerasTCN) -> None:

@@ -17,8 +17,8 @@ from lofikit.models.base import State
 from lofikit.plan import TrainingConfig
 from lofikit.run import ComponentConfig, Run, RunConfig, read_arrays
 from lofikit.session import Session, prepare
-from lofikit.testing.cases import CLASSES, REAL, TOLD, ModelCase
-from lofikit.testing.losses import check_noise_spares_signals
+from lofikit.testing.cases import CLASSES, CONDITIONED, REAL, TOLD, ModelCase
+from lofikit.testing.losses import check_loss_is_a_mean, check_noise_spares_signals
 from lofikit.testing.models import check_resuming
 from lofikit.training import train
 from lofikit_torch.models import TorchModel
@@ -251,3 +251,8 @@ def test_a_model_that_cannot_carry_says_so(
 def test_signals_are_not_replaced() -> None:
     options = {"window": 16, "units": 16, "layers": 1, "dropout": 0.0, "device": "cpu"}
     check_noise_spares_signals(ModelCase("torch/gru", options, TOLD))
+
+
+def test_what_is_always_given_is_not_learned() -> None:
+    options = {"window": 16, "units": 6, "layers": 1, "dropout": 0.0, "device": "cpu"}
+    check_loss_is_a_mean(ModelCase("torch/gru", options, CONDITIONED))

@@ -19,9 +19,12 @@ from lofikit.options import Options, option
 from lofikit.representations.base import Frames, Representation, Samples
 from lofikit.samples import ClipSamples, SampleStore
 from lofikit.silence import sounding_places
+from lofikit.timbre import KNOTS, equalised, timbre_signals
 
 LOUDEST_GAIN = 30.0
 """Silence is not raised to music: no clip is made louder than by this factor (30 dB)."""
+UNTOLD = 1 / 8
+"""Share of the chunks of a step whose frames tell nothing of their timbre, where others do."""
 _RESAMPLER_ENDS = 64
 """Samples beyond a chunk that keep the resampler's fade at the end out of it."""
 
@@ -67,6 +70,13 @@ class DataConfig(Options):
     vary_level: float = option(
         0.0,
         "Play each chunk of a step louder or softer, by up to this much.",
+        unit="dB",
+        ge=0.0,
+        le=24.0,
+    )
+    vary_timbre: float = option(
+        0.0,
+        "Play each chunk of a step through an equaliser, its bands set by up to this much.",
         unit="dB",
         ge=0.0,
         le=24.0,
@@ -183,6 +193,7 @@ class Chunks:
             brought to a level, are not there; ``None`` keeps them.
         varispeed: Largest change of speed of a drawn chunk, in semitones.
         vary_level: Largest change of level of a drawn chunk, in dB.
+        vary_timbre: Largest change of a band of a drawn chunk, in dB.
 
     Attributes:
         too_short: Clips that are shorter than a chunk.
@@ -202,10 +213,12 @@ class Chunks:
         skip_silence: float | None = None,
         varispeed: float = 0.0,
         vary_level: float = 0.0,
+        vary_timbre: float = 0.0,
     ) -> None:
         self.frames = frames
         self._rate = store.rate
         self._varispeed, self._vary_level = varispeed, vary_level
+        self._vary_timbre = vary_timbre
         self.span = representation.samples_for(frames)
         self._representation = representation
         self._data = store.data
@@ -286,8 +299,9 @@ class Chunks:
         """
         rng = np.random.default_rng([seed, step])
         places = rng.integers(0, self.places, batch)[rank::world]
-        if not self._varispeed and not self._vary_level:
-            return self._encode(places, self.windows(places))
+        told = rng.spawn(1)[0].random(batch)[rank::world] >= UNTOLD
+        if not (self._varispeed or self._vary_level or self._vary_timbre):
+            return self._encode(places, self.windows(places), told=told)
         speeds = 2.0 ** (rng.uniform(-1, 1, batch)[rank::world] * self._varispeed / 12)
         gains = 10.0 ** (rng.uniform(-1, 1, batch)[rank::world] * self._vary_level / 20)
         samples = self.windows(places)
@@ -297,8 +311,11 @@ class Chunks:
                 speeds[row] = 1.0  # its clip is too short to be played faster
             else:
                 samples[row] = played
+        if self._vary_timbre:
+            settings = rng.uniform(-1, 1, (batch, KNOTS))[rank::world] * self._vary_timbre
+            samples = equalised(samples, self._rate, settings)
         samples *= gains[:, None].astype(np.float32)
-        return self._encode(places, np.clip(samples, -1.0, 1.0, out=samples), speeds)
+        return self._encode(places, np.clip(samples, -1.0, 1.0, out=samples), speeds, told)
 
     def _played(self, place: np.int64, speed: float) -> Samples | None:
         """Returns a chunk's samples (span,) played at a speed, or ``None`` if they run out."""
@@ -313,10 +330,31 @@ class Chunks:
         return np.asarray(soxr.resample(tape, speed, 1.0)[: self.span], dtype=np.float32)
 
     def _encode(
-        self, places: NDArray[np.int64], samples: Samples, speeds: NDArray[np.float64] | None = None
+        self,
+        places: NDArray[np.int64],
+        samples: Samples,
+        speeds: NDArray[np.float64] | None = None,
+        told: NDArray[np.bool_] | None = None,
     ) -> Frames:
-        if not self._beats:
-            return self._representation.encode(samples)
+        """Returns the frames of chunks, some of which may be told nothing of their timbre."""
+        representation: Any = self._representation
+        signals = timbre_signals(samples, self._rate, representation.signals)
+        if told is not None:
+            signals = {
+                name: np.where(told[:, None], curve, np.float32(np.nan))
+                for name, curve in signals.items()
+            }
+        if self._beats:
+            signals["beat"] = self._counts(places, samples, speeds)
+        frames: Frames = (
+            representation.encode(samples, signals) if signals else representation.encode(samples)
+        )
+        return frames
+
+    def _counts(
+        self, places: NDArray[np.int64], samples: Samples, speeds: NDArray[np.float64] | None
+    ) -> Samples:
+        """Returns the beats passed at each sample of chunks."""
         runs, starts = self._found(places)
         counts = np.empty(samples.shape, np.float32)
         for row, (run, start) in enumerate(zip(runs, starts, strict=True)):
@@ -326,9 +364,7 @@ class Chunks:
                 start - self._clips[number].offset + speed * np.arange(self.span)
             ) / self._rate
             counts[row] = self._beats[number].count(seconds)
-        told: Any = self._representation
-        frames: Frames = told.encode(samples, {"beat": counts})
-        return frames
+        return counts
 
     def spread(self, count: int) -> Frames:
         """Returns chunks at fixed places, evenly spread over the clips, to validate on."""

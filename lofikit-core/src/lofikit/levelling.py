@@ -18,18 +18,29 @@ SILENCE = 1e-4
 class LevelHold:
     """Scales takes by ``prompt level / running level``, within :data:`MOST`.
 
-    The running level is an exponential mean of the power; it begins at the prompt's, so that a
-    take goes on without a step. However samples are cut into blocks, the result is the same.
+    The running level is an exponential mean of the power; it begins at that of the prompt as the
+    model heard it, so that a take goes on without a step. However samples are cut into blocks, the
+    result is the same.
 
     Args:
         prompts: What the takes go on from, shape (batch, n); takes of silent ones stay as they are.
+        heard: The same decoded again, shape (batch, m), which may be softer: codes of music unlike
+            what they were learned from lose 2 dB and more.
         rate: Sample rate in Hz.
+
+    Attributes:
+        makeup: What brings the prompts as they were heard to the level that they had, as a factor
+            within :data:`MOST`, shape (batch, 1); takes are scaled by it too.
     """
 
-    def __init__(self, prompts: Samples, rate: int) -> None:
-        power = np.square(prompts, dtype=np.float64).mean(axis=1, keepdims=True)
+    def __init__(self, prompts: Samples, heard: Samples, rate: int) -> None:
+        original, power = (
+            np.square(x, dtype=np.float64).mean(axis=1, keepdims=True) for x in (prompts, heard)
+        )
         self._wanted = power
         self._held = power[:, 0] > SILENCE**2
+        makeup = np.clip(np.sqrt(original / np.maximum(power, 1e-30)), 1 / MOST, MOST)
+        self.makeup = np.where(self._held[:, None], makeup, 1.0).astype(np.float32)
         self._fade = 1.0 / (SECONDS * rate)
         self._state = (1.0 - self._fade) * power
 
@@ -48,4 +59,4 @@ class LevelHold:
         )
         gains = np.sqrt(self._wanted / np.maximum(powers, 1e-30))
         gains = np.where(self._held[:, None], np.clip(gains, 1 / MOST, MOST), 1.0)
-        return np.asarray(samples * gains, dtype=np.float32)
+        return np.asarray(samples * gains * self.makeup, dtype=np.float32)

@@ -98,6 +98,7 @@ class BatchPerformer:
         pulse: The pulse that all takes keep, time 0 being the end of the prompts; wins over bpm.
         beats: The beats of the music that each prompt is the end of, time 0 being the end of the
             prompts; ``None`` to hear them in the prompts.
+        music: Whether the prompts are music, so that takes should sound like them.
 
     Attributes:
         rate: Sample rate in Hz.
@@ -118,6 +119,7 @@ class BatchPerformer:
         bpm: float | None = None,
         pulse: Pulse | None = None,
         beats: Sequence[Beats] | None = None,
+        music: bool = True,
     ) -> None:
         spec, batch = representation.spec, len(prompts)
         self._batch = batch
@@ -128,13 +130,17 @@ class BatchPerformer:
         self._hop = spec.hop
         self._skip = representation.window - spec.hop
         self._stream: Stream = model.stream(batch, sampling, seed)
-        frames = self._prompt_frames(model, prompts, bpm, pulse, beats)
+        frames = self._prompt_frames(model, prompts, bpm, pulse, beats, music)
         self._decoder: Decoder = representation.decoder(batch)
         for _ in primed(self._stream, model, frames):
             pass
         heard = self._decode(frames)
         # Codes draw their level with all else, and it wanders.
-        self._level = LevelHold(heard, self.rate) if heard.size and not spec.ordinal else None
+        self._level: LevelHold | None = None
+        if heard.size and not spec.ordinal:
+            used = prompts[:, -frames.shape[1] * self._hop :]
+            self._level = LevelHold(used, heard, self.rate)
+            heard = heard * self._level.makeup
         self._held: Samples = np.zeros((batch, 0), np.float32)
         # A decoder holds back what later frames reach: the end of the prompts takes some new ones.
         rest = self.next(frames.shape[1] * self._hop - heard.shape[1])
@@ -152,6 +158,7 @@ class BatchPerformer:
         bpm: float | None,
         pulse: Pulse | None,
         beats: Sequence[Beats] | None,
+        music: bool,
     ) -> NDArray[Any]:
         overlap, length = self._skip, prompts.shape[1]
         count = (length // self._hop) // model.block * model.block
@@ -163,17 +170,18 @@ class BatchPerformer:
                 "give a longer clip, or --prompt noise",
             )
         used = prompts[:, length - count * self._hop :]
-        if self._representation.keeps_time:
-            if "given" not in inspect.signature(self._stream.next).parameters:
-                refuse_given(prompts, f"the stream of {type(model).__name__}")
-            self._time = Timekeeper(self._representation, used, overlap, bpm, pulse, beats)
-            return self._time.prompt_frames(model)
-        if bpm is not None:
+        keeps_time = self._representation.keeps_time
+        if bpm is not None and not keeps_time:
             raise OptionError(
                 "--bpm is for runs that keep time, and these frames tell nothing of beats",
                 "train one: lofikit train LIBRARY --representation codes "
                 "--representation.beat --model torch/gru",
             )
+        if keeps_time or self._representation.keeps_timbre:
+            if "given" not in inspect.signature(self._stream.next).parameters:
+                refuse_given(prompts, f"the stream of {type(model).__name__}")
+            self._time = Timekeeper(self._representation, used, overlap, bpm, pulse, beats, music)
+            return self._time.prompt_frames(model)
         return self._representation.encode(np.pad(used, ((0, 0), (overlap, 0))))
 
     def _decode(self, frames: NDArray[Any]) -> Samples:
@@ -211,6 +219,7 @@ class Performer:
             options' tempo or the prompt's.
         beats: Of the music that the prompt is the end of, time 0 being that end; ``None`` to hear
             them in the prompt.
+        music: Whether the prompt is music, so that the take should sound like it.
 
     Attributes:
         rate: Sample rate in Hz.
@@ -230,6 +239,7 @@ class Performer:
         seed: int,
         pulse: Pulse | None = None,
         beats: Beats | None = None,
+        music: bool = True,
     ) -> None:
         self._batch = BatchPerformer(
             model,
@@ -240,6 +250,7 @@ class Performer:
             options.bpm,
             pulse,
             None if beats is None else [beats],
+            music,
         )
         self.rate = self._batch.rate
         self.pulse = self._batch.pulses[0]
@@ -305,7 +316,8 @@ def perform(
         prompt = np.clip(prompt * np.float32(level_gain(rms, level)), -1.0, 1.0)
     options = replace(options, sampling=voice.sampling or options.sampling)
     beats = voice.find_beats() if voice.find_beats and representation.keeps_time else None
-    return Performer(model, representation, prompt, options, seed, pulse, beats)
+    music = voice.prompt is not None
+    return Performer(model, representation, prompt, options, seed, pulse, beats, music)
 
 
 def _noise(model: Model, representation: Representation, level: float | None, seed: int) -> Samples:

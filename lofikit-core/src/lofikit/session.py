@@ -163,6 +163,7 @@ def prepare(
         silence,
         data.varispeed,
         data.vary_level,
+        data.vary_timbre,
     )
     session = Session(run, representation, model, chunks, parts, None)
     session.notes += [f"left out: {name}: {why}" for name, why in store.failed]

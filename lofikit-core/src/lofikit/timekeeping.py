@@ -14,6 +14,7 @@ from lofikit.beats import NO_BEATS, Beats, Pulse, agree, same_tempo, track
 from lofikit.models.base import Model, Sampling, Stream
 from lofikit.onsets import Groove, groove, heard_signals
 from lofikit.representations.base import FREE, Frames, Representation, Samples
+from lofikit.timbre import timbre_signals
 
 PRIMED_VALUES = 1 << 24
 """Predicted values that priming with prompts gives at a time, to bound the memory."""
@@ -29,7 +30,8 @@ class Timekeeper:
     """Tells a model of several takes where in the beat they are, and how their prompts went.
 
     Args:
-        representation: Its frames begin with ``beat``, and perhaps with onsets and the level.
+        representation: Its frames begin with ``beat``, and perhaps with onsets and the level, or
+            with a timbre.
         prompts: Mono samples, shape (batch, n).
         before: Zeros that the prompts are encoded with in front of them.
         bpm: Beats a minute; ``None`` for the tempo of each prompt.
@@ -37,6 +39,7 @@ class Timekeeper:
         beats: The beats of the music that each prompt is the end of, time 0 being that end; of a
             prompt that has another tempo itself, they are not believed. ``None`` where nothing is
             known.
+        music: Whether the prompts are music, so that takes should have their timbre.
 
     Attributes:
         pulses: What each take keeps time by, time 0 being the end of the prompts; ``None`` for
@@ -51,6 +54,7 @@ class Timekeeper:
         bpm: float | None,
         pulse: Pulse | None,
         beats: Sequence[Beats] | None = None,
+        music: bool = True,
     ) -> None:
         self._representation = representation
         self._prompts, self._before = prompts, before
@@ -69,10 +73,16 @@ class Timekeeper:
         self._of_groove = tuple(heard)
         if heard:
             self._curves = np.stack(list(heard.values()), axis=1)
+        timbre = timbre_signals(prompts, rate, representation.signals)
+        nothing = np.full(len(prompts), np.nan, np.float32)
+        self._timbre = {name: x[:, 0] if music else nothing for name, x in timbre.items()}
         self._settle(self._heard)
 
     def _hear(self, prompt: Samples, known: Beats) -> Pulse | None:
         """Returns the pulse of a prompt, 0 being its beginning; ``None`` without a beat."""
+        if not self._representation.keeps_time:
+            self._audible.append(False)
+            return None
         heard = track(Audio(prompt[None], self._representation.sample_rate)).onwards(self._end)
         self._audible.append(heard is not None)
         told = known.onwards(0.0)
@@ -122,7 +132,8 @@ class Timekeeper:
         """
         told: Any = self._representation
         padded = np.pad(self._prompts, ((0, 0), (self._before, 0)))
-        first: Frames = told.encode(padded, {"beat": self._counts(self._heard)})
+        signals = self._signals(self._counts(self._heard))
+        first: Frames = told.encode(padded, signals)
         batch = len(first)
         unsure = any(self._heard) and not self._counted
         if not unsure or model.spec.levels is None or first.shape[1] <= model.block:
@@ -144,6 +155,14 @@ class Timekeeper:
         last = np.where(free, frames[:, -ENDS:], known)
         return np.concatenate([frames[:, :-ENDS], last], axis=1)
 
+    def _signals(self, counts: Samples) -> dict[str, Samples]:
+        """Returns what is known of samples beside the groove, given the beats passed at each."""
+        timbre = {
+            name: np.broadcast_to(each[:, None], counts.shape)
+            for name, each in self._timbre.items()
+        }
+        return {"beat": counts, **timbre}
+
     def given(self, first: int, count: int) -> Frames | None:
         """Returns what is known of frames beforehand, or ``None`` for nothing.
 
@@ -151,7 +170,7 @@ class Timekeeper:
             first: The first of the frames, 0 being the one after the prompts.
             count: How many.
         """
-        if not any(self.pulses):
+        if not any(self.pulses) and not self._timbre:
             return None
         hop = self._representation.spec.hop
         # A frame overlaps what comes before it by all but a hop.
@@ -160,7 +179,7 @@ class Timekeeper:
         at = (start + samples) / self._representation.sample_rate
         nothing = np.full(len(at), np.nan, np.float32)
         counts = [nothing if pulse is None else pulse.count(at) for pulse in self.pulses]
-        signals = {"beat": np.stack(counts)}
+        signals = self._signals(np.stack(counts))
         if any(self._grooves):
             pairs = zip(self._grooves, counts, strict=True)
             unknown = np.tile(nothing, (len(self._of_groove), 1))
@@ -168,7 +187,8 @@ class Timekeeper:
             signals |= zip(self._of_groove, curves, strict=True)
         given = self._representation.given(signals)
         free = FREE if np.issubdtype(given.dtype, np.integer) else np.nan
-        given[[pulse is None for pulse in self.pulses]] = free
+        without = [pulse is None for pulse in self.pulses]
+        given[without, :, self._representation.spec.conditions :] = free
         return given[:, :count]
 
 

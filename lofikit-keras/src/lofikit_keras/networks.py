@@ -118,10 +118,11 @@ class FrameNetwork:
         features, left = self._features(_beside(values, guides), training, before)
         outputs = self._heads(features[:, -1:] if last else features)
         if self.mixture is None:
-            return loss(targets, outputs), left
+            learned = self.spec.conditions
+            return loss(targets[:, :, learned:], outputs[:, :, learned:]), left
         count = targets.shape[1]
         likelihood = self.mixture.log_likelihood(outputs[:, -count:], targets, guides[:, -count:])
-        return -tf.reduce_mean(likelihood), left
+        return -tf.reduce_mean(likelihood[:, :, self.spec.conditions :]), left
 
     def _values(self, frames: Any) -> Any:
         """Returns frames as the first layer takes them (see `lofikit.streaming.network.Input`)."""

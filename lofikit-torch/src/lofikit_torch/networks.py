@@ -132,8 +132,11 @@ class FrameNetwork(nn.Module):
             values = self._head_values(inputs, masks, last, memory)
             count = targets.shape[1]
             values, guiding = values[:, -count:], inputs[:, -count:]
-            return -self.mixture.log_likelihood(values, targets, guiding).mean()
-        return LOSSES[loss](self(inputs, masks, last, memory), targets)
+            likelihood = self.mixture.log_likelihood(values, targets, guiding)
+            return -likelihood[:, :, self.spec.conditions :].mean()
+        learned = self.spec.conditions
+        outputs = self(inputs, masks, last, memory)[:, :, learned:]
+        return LOSSES[loss](outputs, targets[:, :, learned:])
 
 
 def core_layout(name: str, value: Tensor) -> Tensor:

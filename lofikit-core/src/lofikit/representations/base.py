@@ -12,6 +12,7 @@ from pydantic import Field
 
 from lofikit.errors import RepresentationError
 from lofikit.options import Options
+from lofikit.timbre import is_timbre
 
 Samples = NDArray[np.float32]
 Frames = NDArray[Any]
@@ -22,7 +23,9 @@ Signals = Mapping[str, NDArray[np.float32]]
 ``beat`` counts beats, with their fractions; NaN where there is no beat. ``onsets-1``,
 ``onsets-2`` and so on are how strongly sounds begin in bands from low to high, in dB
 (:func:`lofikit.onsets.onset_curves`), and ``dynamics`` is how loud the music is, in dBFS
-(:func:`lofikit.onsets.level_curve`); NaN where that is for the model to choose.
+(:func:`lofikit.onsets.level_curve`); NaN where that is for the model to choose. ``timbre-1``,
+``timbre-2`` and so on are the balance of bands from low to high, in dB
+(:func:`lofikit.timbre.timbre_signals`); NaN where nothing is told.
 """
 FREE = -1
 """Stands in given frames for a value that the model is to choose."""
@@ -40,6 +43,8 @@ class FrameSpec(Options):
         signals: How many values a frame begins with that say something about the music, such as
             the place in the beat, and are not its sound itself: they may be given to a model
             when it generates.
+        conditions: How many of the signals, the first of them, are always given, such as the
+            timbre that a take is to have: nothing is gained by learning to predict them.
     """
 
     sample_rate: int = Field(gt=0)
@@ -48,6 +53,7 @@ class FrameSpec(Options):
     levels: int | None = Field(None, gt=1)
     ordinal: bool = True
     signals: int = Field(0, ge=0)
+    conditions: int = Field(0, ge=0)
 
     @property
     def frame_rate(self) -> float:
@@ -99,8 +105,8 @@ class Representation(ABC):
         return self.spec.hop
 
     # A representation that tells signals overrides the next two, and its `encode` takes them as a
-    # second argument, which others are not given: the beat, if it names that. What it is not
-    # given there it finds in the samples, or says that there is none.
+    # second argument, which others are not given: the beat and the timbre, if it names them. What
+    # it is not given there it finds in the samples, or says that there is none.
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -111,6 +117,11 @@ class Representation(ABC):
     def keeps_time(self) -> bool:
         """Whether frames tell the place in the beat, which is given when music is made."""
         return "beat" in self.signals
+
+    @property
+    def keeps_timbre(self) -> bool:
+        """Whether frames tell the timbre of the music that they are of, which takes keep."""
+        return any(is_timbre(name) for name in self.signals)
 
     def given(self, signals: Signals) -> Frames:
         """Returns frames of which only the signals are known.

@@ -27,6 +27,7 @@ from lofikit.representations.code_decoder import CodesDecoder, delayed
 from lofikit.representations.codebooks import fit_books, principal_components
 from lofikit.representations.overlap import hann, windows
 from lofikit.spectrum import LOWEST
+from lofikit.timbre import is_timbre
 
 if TYPE_CHECKING:
     from lofikit.representations.quantisation import Quantiser
@@ -39,6 +40,8 @@ ONSET_CLASSES, ONSET_STEPS = 16, 3
 """Strengths of onsets that are told apart, and of how many steps a doubling is of 1 dB and more."""
 LEVEL_CLASSES, LEVEL_STEP, LOWEST_LEVEL = 16, 4.0, -60.0
 """Levels that are told apart, the dB from one to the next, and the faintest in dBFS."""
+TIMBRE_CLASSES, TIMBRE_STEP = 32, 2.0
+"""Balances of a band that are told apart, 0 being what is not told, and the dB of a step."""
 NO_BEAT = 4 * BEAT_PLACES
 """The class that says there is no beat; those below it are places in four beats."""
 BLOCK = 2_048
@@ -94,6 +97,14 @@ class CodesConfig(Options):
         "Begin each frame also with how loud the frame to come is, in steps of 4 dB; with the "
         "beat, takes have the rests and swells of their prompt's groove.",
     )
+    timbre: int = option(
+        0,
+        "Begin each frame also with the timbre of the music that it is of: how loud each of so "
+        "many bands is against the others, in steps of 2 dB. Takes keep that of their prompt.",
+        unit="bands",
+        ge=0,
+        le=32,
+    )
 
 
 class Codes(Representation):
@@ -114,7 +125,9 @@ class Codes(Representation):
     newest spectrum of the *next* frame lies: what a model must know to draw that frame. Beats are
     counted in fours; which of them is the first of a bar is not known. With ``onsets`` the next
     class ids are how strongly sounds begin there in each band, in steps that grow as loudness does,
-    and with ``dynamics`` the last of them is how loud it is there.
+    and with ``dynamics`` the last of them is how loud it is there. With ``timbre`` class ids before
+    all others tell the balance of low and high in the whole music, from the lowest band on; 0 where
+    it is not told.
 
     Nothing is encoded before :meth:`fit` or :meth:`load_state`.
 
@@ -140,6 +153,7 @@ class Codes(Representation):
             (config.beat, NO_BEAT + 1, "places in the beat"),
             (config.onsets > 0, ONSET_CLASSES, "strengths of onsets"),
             (config.dynamics, LEVEL_CLASSES, "levels"),
+            (config.timbre > 0, TIMBRE_CLASSES, "balances of a band"),
         ):
             if told and config.levels < classes:
                 raise OptionError(
@@ -169,17 +183,19 @@ class Codes(Representation):
             levels=self.config.levels,
             ordinal=False,
             signals=told,
+            conditions=self.config.timbre,
         )
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """``beat``, ``onsets-1`` and so on from low to high, ``dynamics``: those that are told."""
+        """``timbre-1`` and so on, ``beat``, ``onsets-1`` and so on, ``dynamics``: what is told."""
+        timbre = [f"timbre-{band + 1}" for band in range(self.config.timbre)]
         bands = [f"onsets-{band + 1}" for band in range(self.config.onsets)]
         before = ["beat"] if self.config.beat else []
-        return (*before, *bands, *(["dynamics"] if self.config.dynamics else []))
+        return (*timbre, *before, *bands, *(["dynamics"] if self.config.dynamics else []))
 
     def given(self, signals: Signals) -> Frames:
-        """Returns frames of which the place in the beat, onsets and the level are known."""
+        """Returns frames of which some signals are known."""
         length = next(iter(signals.values())).shape[1]
         time = max(0, 1 + (length - self.window) // self._hop)
         # The newest spectrum of the next frame is centred here.
@@ -187,9 +203,13 @@ class Codes(Representation):
         batch = len(next(iter(signals.values())))
         frames = np.full((batch, time, self.spec.size), FREE, np.int32)
         for column, name in enumerate(self.signals):
-            if name == "beat" and name in signals:
+            if name not in signals:
+                continue
+            if name == "beat":
                 frames[:, :, column] = _places(signals[name], centres)
-            elif name in signals:
+            elif is_timbre(name):
+                frames[:, :, column] = _balances(_at(signals[name], centres))
+            else:
                 highest = self._highest(signals[name], centres)
                 frames[:, :, column] = (
                     _loudness(highest) if name == "dynamics" else _onsets(highest)
@@ -239,8 +259,9 @@ class Codes(Representation):
 
         Args:
             samples: Shape (batch, n).
-            signals: With ``beat``, the count of beats at each sample, or else no beat; onsets and
-                the level are heard in the samples.
+            signals: With ``beat``, the count of beats at each sample, or else no beat; with
+                ``timbre``, the balance of each band, or else it is not told; onsets and the level
+                are heard in the samples.
 
         Raises:
             RepresentationError: If nothing has been learned yet.
@@ -252,7 +273,8 @@ class Codes(Representation):
         frames = delayed(ids.reshape(batch, -1, self.config.books), self.delays)
         if not self.signals:
             return frames
-        known = {"beat": np.full(samples.shape, np.nan, np.float32), **(signals or {})}
+        nothing = np.full(samples.shape, np.nan, np.float32)
+        known = dict.fromkeys(self.signals, nothing) | dict(signals or {})
         known |= heard_signals(samples, self.sample_rate, self.signals, self._hop)
         told = self.given(known)[:, : frames.shape[1], : len(self.signals)]
         return np.concatenate([told, frames], axis=2)
@@ -376,9 +398,21 @@ class Codes(Representation):
 
 def _places(counts: Samples, centres: NDArray[np.int64]) -> NDArray[np.int32]:
     """Returns the places in four beats at some samples."""
-    at = counts[:, np.minimum(centres, counts.shape[1] - 1)]
+    at = _at(counts, centres)
     places = np.floor(np.where(np.isnan(at), 0, at) * BEAT_PLACES) % NO_BEAT
     return np.where(np.isnan(at), NO_BEAT, places).astype(np.int32)
+
+
+def _at(curves: Samples, places: NDArray[np.int64]) -> Samples:
+    """Returns curves at some samples; beyond the last they are as there."""
+    return np.asarray(curves[:, np.minimum(places, curves.shape[1] - 1)])
+
+
+def _balances(decibels: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Returns the classes of balances of a band in dB; 0 of NaN."""
+    unknown, middle = np.isnan(decibels), TIMBRE_CLASSES // 2
+    classes = np.rint(np.where(unknown, 0, decibels) / TIMBRE_STEP) + middle
+    return np.where(unknown, 0, np.clip(classes, 1, TIMBRE_CLASSES - 1)).astype(np.int32)
 
 
 def _onsets(strengths: NDArray[np.float32]) -> NDArray[np.int32]:

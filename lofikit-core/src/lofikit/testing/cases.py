@@ -23,6 +23,10 @@ CODES = FrameSpec(sample_rate=4410, hop=8, size=2, levels=16, ordinal=False)
 """Frames of several codes without an order, as of a learned codec."""
 TOLD = FrameSpec(sample_rate=4410, hop=8, size=2, levels=8, ordinal=False, signals=1)
 """Frames of a code, and before it a signal that tells of the frame to come."""
+CONDITIONED = FrameSpec(
+    sample_rate=4410, hop=8, size=3, levels=8, ordinal=False, signals=2, conditions=1
+)
+"""The same, and before it a condition that is always given."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ def check_loss_is_a_mean(case: ModelCase) -> None:
     """The loss is a mean over examples, positions and values of what forward() predicts.
 
     The positions may begin anywhere, but end with the chunk: a model may learn from the last
-    alone, or leave out those that see little of the past.
+    alone, or leave out those that see little of the past. Of values it leaves out those that are
+    always given.
     """
     model = case.build()
     case.train(model, range(2))
@@ -59,7 +60,7 @@ def check_loss_is_a_mean(case: ModelCase) -> None:
         loss = model.loss(frames, settings)
         outputs = model.forward(frames[:, :-block])
         for shift in fitting:
-            means = _means_to_the_end(outputs, frames, block + shift, settings.loss)
+            means = _means_to_the_end(case, outputs, frames, block + shift, settings.loss)
             close = np.flatnonzero(np.isclose(means, loss, rtol=1e-4, atol=1e-6))
             fitting[shift] &= {int(start) for start in close}
             if shift == 0:
@@ -108,7 +109,7 @@ def check_carrying(case: ModelCase) -> None:
         return found
 
     def means(outputs: NDArray[Any], row: NDArray[Any]) -> NDArray[Any]:
-        return _means_to_the_end(outputs, row, model.block, settings.loss)
+        return _means_to_the_end(case, outputs, row, model.block, settings.loss)
 
     alone = [model.loss(row, settings) for row in rows]
     by_itself = means(model.forward(rows[0][:, :step]), rows[0])
@@ -150,11 +151,12 @@ LOSS_CHECKS: tuple[Callable[[ModelCase], None], ...] = (
 
 
 def _means_to_the_end(
-    outputs: NDArray[Any], frames: NDArray[Any], ahead: int, loss: str
+    case: ModelCase, outputs: NDArray[Any], frames: NDArray[Any], ahead: int, loss: str
 ) -> NDArray[Any]:
     """Returns the mean loss over positions from each one to the last, shape (positions,).
 
     Args:
+        case: Says what is always given, which nothing is lost by.
         outputs: What the model predicts, shape (batch, time, ...).
         frames: Shape (batch, chunk, size).
         ahead: How far the target of a position lies ahead of it.
@@ -177,5 +179,5 @@ def _means_to_the_end(
             "mae": error,
         }
         each = formulas[loss]
-    positions = each.mean(axis=(0, 2))
+    positions = each[:, :, case.spec.conditions :].mean(axis=(0, 2))
     return np.asarray(np.cumsum(positions[::-1])[::-1] / np.arange(time, 0, -1))

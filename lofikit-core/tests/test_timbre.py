@@ -1,0 +1,200 @@
+"""Timbre: heard in music, varied in training, and kept by takes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lofikit.audio import Audio
+from lofikit.chunks import UNTOLD, Chunks
+from lofikit.evaluation.listening import spectrum, timbre_distance
+from lofikit.library import Library
+from lofikit.models.base import Sampling, Stream
+from lofikit.performers import BatchPerformer, TakeOptions, Voice, perform
+from lofikit.representations.base import FREE
+from lofikit.representations.codes import NO_BEAT, TIMBRE_CLASSES, Codes, CodesConfig
+from lofikit.samples import SampleStore, open_samples
+from lofikit.sources.base import ClipData
+from lofikit.timbre import equalised, timbre_signals
+
+RATE = 4410
+NAMES = ("timbre-1", "timbre-2", "beat", "timbre-3")
+
+
+def coloured(seconds: float, tilt: float, seed: int = 0) -> NDArray[np.float32]:
+    """Noise whose level falls by so many dB from the lowest frequency to the highest."""
+    noise = np.random.default_rng(seed).standard_normal(round(seconds * RATE))
+    bins = np.fft.rfft(noise)
+    bins *= 10 ** (-tilt / 20 * np.linspace(0, 1, len(bins)))
+    samples = np.fft.irfft(bins, len(noise))
+    return (0.1 * samples / samples.std()).astype(np.float32)
+
+
+def test_signals_are_the_balance_of_bands() -> None:
+    both = np.stack([coloured(3.0, 30.0), coloured(3.0, 0.0)])
+    heard = timbre_signals(both, RATE, NAMES)
+    assert list(heard) == ["timbre-1", "timbre-2", "timbre-3"]
+    assert all(curve.shape == both.shape for curve in heard.values())
+    values = np.array([curve[:, 0] for curve in heard.values()])
+    assert (np.diff(values[:, 0]) < -4).all()
+    assert np.abs(values[:, 1]).max() < 1.5
+    np.testing.assert_allclose(values, np.array([c[:, -1] for c in heard.values()]))
+    louder = timbre_signals(2 * both, RATE, NAMES)
+    np.testing.assert_allclose([c[:, 0] for c in louder.values()], values, atol=1e-3)
+    assert timbre_signals(both, RATE, ("beat", "onsets-1")) == {}
+
+
+def test_silence_has_no_balance() -> None:
+    heard = timbre_signals(np.zeros((1, RATE), np.float32), RATE, NAMES)
+    assert all((curve == 0).all() for curve in heard.values())
+
+
+def test_an_equaliser_changes_bands_by_what_it_is_set_to() -> None:
+    music = coloured(4.0, 10.0)[None]
+    flat = equalised(music, RATE, np.full((1, 8), 6.0))
+    np.testing.assert_allclose(flat, music, atol=1e-5)
+    settings = np.linspace(-9, 9, 8)[None]
+    played = equalised(music, RATE, settings)
+    assert played.dtype == np.float32
+    assert played.shape == music.shape
+    assert np.std(played) == pytest.approx(np.std(music), rel=1e-3)
+    names = [f"timbre-{n + 1}" for n in range(8)]
+    before, after = (timbre_signals(x, RATE, names) for x in (music, played))
+    gains = [float(after[name][0, 0] - before[name][0, 0]) for name in names]
+    # Bands of spectra begin at 50 Hz, and an equaliser at 0.
+    np.testing.assert_allclose(gains, np.linspace(-9, 9, 8), atol=2.0)
+
+
+def test_an_equaliser_does_not_ring_from_the_end_into_the_beginning() -> None:
+    music = np.zeros((1, RATE), np.float32)
+    music[0, -1] = 1.0
+    settings = np.random.default_rng(0).uniform(-12, 12, (1, 8))
+    played = equalised(music, RATE, settings)
+    assert np.abs(played[0, : RATE // 2]).max() < 1e-3 * np.abs(played).max()
+
+
+def test_an_equaliser_leaves_silence_silent() -> None:
+    assert not equalised(np.zeros((2, 500), np.float32), RATE, np.ones((2, 8))).any()
+
+
+@pytest.fixture(scope="module")
+def codes() -> Codes:
+    made = Codes(CodesConfig(timbre=3, beat=True, books=1, levels=80, components=16), RATE)
+    made.fit([coloured(20.0, 20.0)], seed=0)
+    return made
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> SampleStore:
+    library = Library(tmp_path_factory.mktemp("music") / "library", create=True)
+    library.add("test/noise", ClipData("20", Audio(coloured(30.0, 20.0)[None], RATE)))
+    return open_samples(library, RATE)
+
+
+def test_frames_tell_the_timbre_first(codes: Codes) -> None:
+    assert codes.signals == ("timbre-1", "timbre-2", "timbre-3", "beat")
+    assert codes.spec.conditions == 3
+    assert codes.spec.signals == 4
+    music = coloured(3.0, 25.0)[None]
+    signals = timbre_signals(music, RATE, codes.signals)
+    frames = codes.encode(music, signals)
+    for column, curve in enumerate(signals.values()):
+        wanted = TIMBRE_CLASSES // 2 + round(float(curve[0, 0]) / 2)
+        assert (frames[0, :, column] == wanted).all()
+    assert (frames[:, :, 3] == NO_BEAT).all()
+    untold = codes.encode(music)
+    assert (untold[:, :, :3] == 0).all()
+    np.testing.assert_array_equal(untold[:, :, 3:], frames[:, :, 3:])
+
+
+def test_chunks_tell_the_timbre_that_they_are_played_with(codes: Codes, store: SampleStore) -> None:
+    plain = Chunks(store, store.clips, codes, 60)
+    (usual,) = np.unique(plain.spread(8)[:, :, :3].reshape(-1, 3), axis=0)[None, 0]
+    assert usual.all()
+    varied = Chunks(store, store.clips, codes, 60, vary_timbre=9.0)
+    drawn = varied.draw(64, 0, 0)
+    np.testing.assert_array_equal(drawn, varied.draw(64, 0, 0))
+    told = drawn[:, 0, :3]
+    assert (drawn[:, :, :3] == told[:, None]).all()
+    assert len(np.unique(told, axis=0)) > 20
+    untold = (told == 0).all(axis=1)
+    assert ((told == 0).any(axis=1) == untold).all()
+    assert 0 < untold.mean() < 2.5 * UNTOLD
+    halves = [varied.draw(64, 0, 0, rank, 2) for rank in (0, 1)]
+    np.testing.assert_array_equal(np.concatenate(halves), np.concatenate([drawn[::2], drawn[1::2]]))
+
+
+def test_an_equaliser_is_heard_in_other_representations(store: SampleStore) -> None:
+    from lofikit.representations.raw import Raw, RawConfig
+
+    raw = Raw(RawConfig(), RATE)
+    plain = Chunks(store, store.clips, raw, 2 * RATE).draw(4, 0, 0)
+    varied = Chunks(store, store.clips, raw, 2 * RATE, vary_timbre=12.0).draw(4, 0, 0)
+    for one, other in zip(plain[:, :, 0], varied[:, :, 0], strict=True):
+        assert other.std() == pytest.approx(one.std(), rel=1e-3)
+        assert timbre_distance(spectrum(one, RATE), spectrum(other, RATE)) > 2
+
+
+class Listening(Stream):
+    """Keeps what it hears and what it is given."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+        self.given: list[Any] = []
+
+    def prime(self, frames: NDArray[np.int32]) -> NDArray[np.float32]:
+        self.heard.append(frames)
+        return np.zeros((*frames.shape, 80), np.float32)
+
+    def next(self, n: int, given: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
+        assert given is not None
+        self.given.append(given)
+        return np.maximum(given, 0)
+
+
+def model_of(codes: Codes) -> tuple[Any, Listening]:
+    stream = Listening()
+    made = SimpleNamespace(spec=codes.spec, block=1, context=1, stream=lambda *_: stream)
+    return made, stream
+
+
+def test_takes_are_told_the_timbre_of_their_prompts(codes: Codes) -> None:
+    model, stream = model_of(codes)
+    prompts = np.stack([coloured(8.0, 0.0), coloured(8.0, 30.0)])
+    performer = BatchPerformer(model, codes, prompts, Sampling(), 0)
+    performer.next(3 * RATE)
+    told = np.concatenate([stream.heard[-1], *stream.given], axis=1)
+    balance = timbre_signals(prompts, RATE, codes.signals).values()
+    wanted = TIMBRE_CLASSES // 2 + np.rint(np.array([curve[:, 0] for curve in balance]) / 2)
+    for row in range(2):
+        assert (told[row, :, :3] == wanted[:, row]).all()
+    assert wanted[0, 1] > wanted[0, 0] + 2
+    # No beat is heard in noise: all else is the model's to choose.
+    given = np.concatenate(stream.given, axis=1)
+    assert (given[:, :, 3:] == FREE).all()
+
+
+def test_timbre_is_told_without_a_beat_too() -> None:
+    codes = Codes(CodesConfig(timbre=2, books=1, levels=80, components=16), RATE)
+    codes.fit([coloured(20.0, 20.0)], seed=0)
+    model, stream = model_of(codes)
+    performer = BatchPerformer(model, codes, coloured(4.0, 20.0)[None], Sampling(), 0)
+    performer.next(RATE)
+    given = np.concatenate(stream.given, axis=1)
+    assert performer.pulses == [None]
+    assert (given[:, :, :2] > 0).all()
+    assert (given[:, :, 2:] == FREE).all()
+
+
+def test_takes_from_noise_are_told_no_timbre(codes: Codes) -> None:
+    model, stream = model_of(codes)
+    config: Any = SimpleNamespace(data=SimpleNamespace(level=-20.0))
+    run: Any = SimpleNamespace(config=config)
+    performer = perform(model, codes, Voice(run, None), TakeOptions(1.0))
+    performer.next(RATE)
+    assert (stream.heard[0][:, :, :3] == 0).all()
+    assert all((given[:, :, :3] == 0).all() for given in stream.given)
