@@ -46,8 +46,8 @@ def test_a_take_plays_to_its_end(page: Any) -> None:
     assert "3 of 5 seconds, after the prompt" in seek.get_attribute("aria-valuetext")
     take.find_element(By.CSS_SELECTOR, ".play").click()
     page.wait(lambda: page.run("return document.querySelector('.take audio').ended"))
-    assert page.sounding() == []
-    assert take.find_element(By.CSS_SELECTOR, ".time").text == "0:05 / 0:05"
+    page.wait(lambda: page.sounding() == [])
+    page.wait(lambda: take.find_element(By.CSS_SELECTOR, ".time").text == "0:05 / 0:05")
 
 
 def test_a_click_into_the_picture_goes_there(page: Any) -> None:
