@@ -24,7 +24,8 @@ from lofikit.beats import (
 from lofikit.chunks import Chunks
 from lofikit.library import Library
 from lofikit.representations.base import FREE
-from lofikit.representations.codes import BEAT_PLACES, NO_BEAT, Codes, CodesConfig
+from lofikit.representations.code_signals import BEAT_PLACES, NO_BEAT
+from lofikit.representations.codes import Codes, CodesConfig
 from lofikit.samples import open_samples
 from lofikit.sources.base import ClipData
 from lofikit.sources.synthetic import Synthetic, SyntheticConfig

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from lofikit.onsets import groove, heard_signals, level_curve, onset_curves
 from lofikit.representations.base import FREE
-from lofikit.representations.codes import LEVEL_CLASSES, ONSET_CLASSES, Codes, CodesConfig
+from lofikit.representations.code_signals import LEVEL_CLASSES, ONSET_CLASSES
+from lofikit.representations.codes import Codes, CodesConfig
 
 RATE = 4410
 PERIOD = 0.75

@@ -16,7 +16,8 @@ from lofikit.library import Library
 from lofikit.models.base import Sampling, Stream
 from lofikit.performers import BatchPerformer, TakeOptions, Voice, perform
 from lofikit.representations.base import FREE
-from lofikit.representations.codes import NO_BEAT, TIMBRE_CLASSES, Codes, CodesConfig
+from lofikit.representations.code_signals import NO_BEAT, TIMBRE_CLASSES
+from lofikit.representations.codes import Codes, CodesConfig
 from lofikit.samples import SampleStore, open_samples
 from lofikit.sources.base import ClipData
 from lofikit.timbre import equalised, timbre_signals

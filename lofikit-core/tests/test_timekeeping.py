@@ -15,7 +15,8 @@ from lofikit.errors import OptionError
 from lofikit.models.base import Sampling, Stream
 from lofikit.performers import BatchPerformer
 from lofikit.representations.base import FREE
-from lofikit.representations.codes import NO_BEAT, Codes, CodesConfig
+from lofikit.representations.code_signals import NO_BEAT
+from lofikit.representations.codes import Codes, CodesConfig
 from lofikit.timekeeping import Timekeeper
 
 RATE = 4410

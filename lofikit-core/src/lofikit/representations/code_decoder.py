@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lofikit.representations.base import Decoder, Frames, Samples
+from lofikit.representations.code_signals import onset_strengths
 
 if TYPE_CHECKING:
     from lofikit.representations.codes import Codes
@@ -101,7 +102,6 @@ class Smoothing:
     """
 
     def __init__(self, codes: Codes, batch: int) -> None:
-        self._codes = codes
         self._columns = [codes.signals.index(f"onsets-{n + 1}") for n in range(codes.config.onsets)]
         self._bands = codes.bands_of_bins()
         self._last: NDArray[np.float32] | None = None
@@ -115,7 +115,7 @@ class Smoothing:
 
     def hear(self, signals: Frames) -> None:
         """Takes the signals of more frames, each of which tells of the spectrum after its own."""
-        strengths = self._codes.strengths(signals[:, :, self._columns]) / STROKE
+        strengths = onset_strengths(signals[:, :, self._columns]) / STROKE
         strokes = np.where(np.isnan(strengths), 1, np.minimum(strengths, 1))
         self._strokes = np.concatenate([self._strokes, strokes], axis=1).astype(np.float32)
 

@@ -24,26 +24,22 @@ from lofikit.representations.base import (
     Signals,
 )
 from lofikit.representations.code_decoder import CodesDecoder, delayed
+from lofikit.representations.code_signals import (
+    LEVEL_CLASSES,
+    NO_BEAT,
+    ONSET_CLASSES,
+    TIMBRE_CLASSES,
+    signal_classes,
+)
 from lofikit.representations.codebooks import fit_books, principal_components
 from lofikit.representations.overlap import hann, windows
 from lofikit.spectrum import LOWEST
-from lofikit.timbre import is_timbre
 
 if TYPE_CHECKING:
     from lofikit.representations.quantisation import Quantiser
 
 FRAMES = 16_384
 """Spectra that are learned from, of all clips together; more gain nothing that is heard."""
-BEAT_PLACES = 16
-"""Places in a beat that are told apart."""
-ONSET_CLASSES, ONSET_STEPS = 16, 3
-"""Strengths of onsets that are told apart, and of how many steps a doubling is of 1 dB and more."""
-LEVEL_CLASSES, LEVEL_STEP, LOWEST_LEVEL = 16, 4.0, -60.0
-"""Levels that are told apart, the dB from one to the next, and the faintest in dBFS."""
-TIMBRE_CLASSES, TIMBRE_STEP = 32, 2.0
-"""Balances of a band that are told apart, 0 being what is not told, and the dB of a step."""
-NO_BEAT = 4 * BEAT_PLACES
-"""The class that says there is no beat; those below it are places in four beats."""
 BLOCK = 2_048
 """Spectra that are worked on at once in learning, which bounds memory."""
 
@@ -203,23 +199,11 @@ class Codes(Representation):
         batch = len(next(iter(signals.values())))
         frames = np.full((batch, time, self.spec.size), FREE, np.int32)
         for column, name in enumerate(self.signals):
-            if name not in signals:
-                continue
-            if name == "beat":
-                frames[:, :, column] = _places(signals[name], centres)
-            elif is_timbre(name):
-                frames[:, :, column] = _balances(_at(signals[name], centres))
-            else:
-                highest = self._highest(signals[name], centres)
-                frames[:, :, column] = (
-                    _loudness(highest) if name == "dynamics" else _onsets(highest)
+            if name in signals:
+                frames[:, :, column] = signal_classes(
+                    name, signals[name], centres, self.span, self._hop
                 )
         return frames
-
-    def strengths(self, classes: Frames) -> NDArray[np.float32]:
-        """Returns the onset strengths that classes stand for, in dB; NaN for free ones."""
-        strengths = np.exp2(np.minimum(classes, ONSET_CLASSES) / ONSET_STEPS) - 1
-        return np.where(classes == FREE, np.nan, strengths).astype(np.float32)
 
     def bands_of_bins(self) -> NDArray[np.int64]:
         """Returns the band of onsets that each bin of a spectrum lies in, shape (bins,)."""
@@ -227,12 +211,6 @@ class Codes(Representation):
         lowest = np.log(1 + min(LOWEST, self.sample_rate / 40) / 700)
         bands = (mels - lowest) / (mels[-1] - lowest) * self.config.onsets
         return np.asarray(np.clip(bands.astype(np.int64), 0, self.config.onsets - 1))
-
-    def _highest(self, curve: Samples, centres: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns the highest values of a curve in a hop about where windows swell."""
-        half = self._hop // 2
-        near = centres + self.span // 4 + np.array([[-half], [0], [half]])
-        return np.asarray(curve[:, np.minimum(near, curve.shape[1] - 1)].max(axis=1))
 
     @property
     def delays(self) -> int:
@@ -394,36 +372,3 @@ class Codes(Representation):
                 "collect longer clips, or choose a shorter --representation.window",
             )
         return np.concatenate(parts)
-
-
-def _places(counts: Samples, centres: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Returns the places in four beats at some samples."""
-    at = _at(counts, centres)
-    places = np.floor(np.where(np.isnan(at), 0, at) * BEAT_PLACES) % NO_BEAT
-    return np.where(np.isnan(at), NO_BEAT, places).astype(np.int32)
-
-
-def _at(curves: Samples, places: NDArray[np.int64]) -> Samples:
-    """Returns curves at some samples; beyond the last they are as there."""
-    return np.asarray(curves[:, np.minimum(places, curves.shape[1] - 1)])
-
-
-def _balances(decibels: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Returns the classes of balances of a band in dB; 0 of NaN."""
-    unknown, middle = np.isnan(decibels), TIMBRE_CLASSES // 2
-    classes = np.rint(np.where(unknown, 0, decibels) / TIMBRE_STEP) + middle
-    return np.where(unknown, 0, np.clip(classes, 1, TIMBRE_CLASSES - 1)).astype(np.int32)
-
-
-def _onsets(strengths: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Returns the classes of onset strengths in dB."""
-    unknown = np.isnan(strengths)
-    classes = np.rint(ONSET_STEPS * np.log2(1 + np.where(unknown, 0, strengths)))
-    return np.where(unknown, FREE, np.minimum(classes, ONSET_CLASSES - 1)).astype(np.int32)
-
-
-def _loudness(levels: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Returns the classes of levels in dBFS."""
-    unknown = np.isnan(levels)
-    classes = np.rint((np.where(unknown, 0, levels) - LOWEST_LEVEL) / LEVEL_STEP)
-    return np.where(unknown, FREE, np.clip(classes, 0, LEVEL_CLASSES - 1)).astype(np.int32)
