@@ -15,11 +15,12 @@ from lofikit.evaluation.listening import spectrum, timbre_distance
 from lofikit.library import Library
 from lofikit.models.base import Sampling, Stream
 from lofikit.performers import BatchPerformer, TakeOptions, Voice, perform
-from lofikit.representations.base import FREE
+from lofikit.representations.base import FREE, Frames, FrameSpec, Signals
 from lofikit.representations.code_signals import NO_BEAT, TIMBRE_CLASSES
 from lofikit.representations.codes import Codes, CodesConfig
 from lofikit.samples import SampleStore, open_samples
 from lofikit.sources.base import ClipData
+from lofikit.testing.representations import check_signals
 from lofikit.timbre import equalised, timbre_signals
 
 RATE = 4410
@@ -177,6 +178,37 @@ def test_takes_are_told_the_timbre_of_their_prompts(codes: Codes) -> None:
     # No beat is heard in noise: all else is the model's to choose.
     given = np.concatenate(stream.given, axis=1)
     assert (given[:, :, 3:] == FREE).all()
+
+
+class _Unsure(Codes):
+    """Leaves to the model what timbre is not told."""
+
+    def given(self, signals: Signals) -> Frames:
+        frames = super().given(signals)
+        timbre = frames[:, :, :3]
+        frames[:, :, :3] = np.where(timbre == 0, FREE, timbre)
+        return frames
+
+
+class _Boasting(Codes):
+    """Says of its codes that they are given."""
+
+    @property
+    def spec(self) -> FrameSpec:
+        return super().spec.model_copy(update={"conditions": 5})
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"), [(_Unsure, "left to the model"), (_Boasting, "5 signals are always")]
+)
+def test_the_suite_sees_conditions_that_are_none(
+    codes: Codes, broken: type[Codes], words: str
+) -> None:
+    made = broken(codes.config, RATE)
+    made.load_state(codes.state())
+    check_signals(codes)
+    with pytest.raises(AssertionError, match=words):
+        check_signals(made)
 
 
 def test_timbre_is_told_without_a_beat_too() -> None:

@@ -299,6 +299,7 @@ class Chunks:
         """
         rng = np.random.default_rng([seed, step])
         places = rng.integers(0, self.places, batch)[rank::world]
+        # A generator of its own, so that places and speeds are those of runs that tell nothing.
         told = rng.spawn(1)[0].random(batch)[rank::world] >= UNTOLD
         if not (self._varispeed or self._vary_level or self._vary_timbre):
             return self._encode(places, self.windows(places), told=told)

@@ -16,11 +16,11 @@ SILENCE = 1e-4
 
 
 class LevelHold:
-    """Scales takes by ``prompt level / running level``, within :data:`MOST`.
+    """Scales takes by ``prompt level / running level``, within :data:`MOST`, and by ``makeup``.
 
     The running level is an exponential mean of the power; it begins at that of the prompt as the
-    model heard it, so that a take goes on without a step. However samples are cut into blocks, the
-    result is the same.
+    model heard it, which is also what takes are held at, so that a take goes on without a step.
+    However samples are cut into blocks, the result is the same.
 
     Args:
         prompts: What the takes go on from, shape (batch, n); takes of silent ones stay as they are.

@@ -130,6 +130,7 @@ class BatchPerformer:
         self._hop = spec.hop
         self._skip = representation.window - spec.hop
         self._stream: Stream = model.stream(batch, sampling, seed)
+        prompts = self._whole_frames(model, prompts)
         frames = self._prompt_frames(model, prompts, bpm, pulse, beats, music)
         self._decoder: Decoder = representation.decoder(batch)
         for _ in primed(self._stream, model, frames):
@@ -138,8 +139,7 @@ class BatchPerformer:
         # Codes draw their level with all else, and it wanders.
         self._level: LevelHold | None = None
         if heard.size and not spec.ordinal:
-            used = prompts[:, -frames.shape[1] * self._hop :]
-            self._level = LevelHold(used, heard, self.rate)
+            self._level = LevelHold(prompts, heard, self.rate)
             heard = heard * self._level.makeup
         self._held: Samples = np.zeros((batch, 0), np.float32)
         # A decoder holds back what later frames reach: the end of the prompts takes some new ones.
@@ -151,6 +151,19 @@ class BatchPerformer:
         """What each take keeps time by, time 0 being the end of the prompts."""
         return [None] * self._batch if self._time is None else self._time.pulses
 
+    def _whole_frames(self, model: Model, prompts: Samples) -> Samples:
+        """Returns the end of prompts: as many blocks of frames as they have."""
+        length = prompts.shape[1]
+        count = (length // self._hop) // model.block * model.block
+        if count < model.context:
+            needed = model.context * self._hop / self.rate
+            raise PromptError(
+                f"the prompt has {length / self.rate:.2f} s, and the model needs "
+                f"{needed:.2f} s ({model.context} frames of {self._hop} samples at {self.rate} Hz)",
+                "give a longer clip, or --prompt noise",
+            )
+        return prompts[:, length - count * self._hop :]
+
     def _prompt_frames(
         self,
         model: Model,
@@ -160,16 +173,6 @@ class BatchPerformer:
         beats: Sequence[Beats] | None,
         music: bool,
     ) -> NDArray[Any]:
-        overlap, length = self._skip, prompts.shape[1]
-        count = (length // self._hop) // model.block * model.block
-        if count < model.context:
-            needed = model.context * self._hop / self.rate
-            raise PromptError(
-                f"the prompt has {length / self.rate:.2f} s, and the model needs "
-                f"{needed:.2f} s ({model.context} frames of {self._hop} samples at {self.rate} Hz)",
-                "give a longer clip, or --prompt noise",
-            )
-        used = prompts[:, length - count * self._hop :]
         keeps_time = self._representation.keeps_time
         if bpm is not None and not keeps_time:
             raise OptionError(
@@ -180,9 +183,11 @@ class BatchPerformer:
         if keeps_time or self._representation.keeps_timbre:
             if "given" not in inspect.signature(self._stream.next).parameters:
                 refuse_given(prompts, f"the stream of {type(model).__name__}")
-            self._time = Timekeeper(self._representation, used, overlap, bpm, pulse, beats, music)
+            self._time = Timekeeper(
+                self._representation, prompts, self._skip, bpm, pulse, beats, music
+            )
             return self._time.prompt_frames(model)
-        return self._representation.encode(np.pad(used, ((0, 0), (overlap, 0))))
+        return self._representation.encode(np.pad(prompts, ((0, 0), (self._skip, 0))))
 
     def _decode(self, frames: NDArray[Any]) -> Samples:
         samples = self._decoder.push(frames)

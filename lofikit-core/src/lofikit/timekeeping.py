@@ -161,7 +161,7 @@ class Timekeeper:
             name: np.broadcast_to(each[:, None], counts.shape)
             for name, each in self._timbre.items()
         }
-        return {"beat": counts, **timbre}
+        return timbre | ({"beat": counts} if self._representation.keeps_time else {})
 
     def given(self, first: int, count: int) -> Frames | None:
         """Returns what is known of frames beforehand, or ``None`` for nothing.

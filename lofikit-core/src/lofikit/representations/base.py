@@ -44,7 +44,8 @@ class FrameSpec(Options):
             the place in the beat, and are not its sound itself: they may be given to a model
             when it generates.
         conditions: How many of the signals, the first of them, are always given, such as the
-            timbre that a take is to have: nothing is gained by learning to predict them.
+            timbre that a take is to have: nothing is gained by learning to predict them. They
+            have a value that says that nothing is told.
     """
 
     sample_rate: int = Field(gt=0)

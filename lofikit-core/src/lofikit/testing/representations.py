@@ -188,11 +188,20 @@ def check_signals(representation: Representation) -> None:
     assert spec.signals == len(names), (
         f"the spec says that frames begin with {spec.signals} signals, and there are {len(names)}"
     )
+    assert spec.conditions <= spec.signals, (
+        f"the spec says that {spec.conditions} signals are always given, of {spec.signals}"
+    )
     if not names:
         return
     samples = next(iter(_inputs(representation)))
     frames = representation.encode(samples)
     curve = np.zeros(samples.shape, np.float32)
+    for name in names[: spec.conditions]:
+        untold = representation.given({name: np.full_like(curve, np.nan)})
+        free = np.isnan(untold) if spec.levels is None else untold == FREE
+        assert not free[:, :, names.index(name)].any(), (
+            f"{name} is always given, and left to the model where nothing is known of it"
+        )
     for name in names:
         given = representation.given({name: curve})
         assert given.shape == frames.shape, (
