@@ -231,3 +231,16 @@ def test_takes_from_noise_are_told_no_timbre(codes: Codes) -> None:
     performer.next(RATE)
     assert (stream.heard[0][:, :, :3] == 0).all()
     assert all((given[:, :, :3] == 0).all() for given in stream.given)
+
+
+def test_a_prompt_that_ends_louder_is_played_at_its_own_level(codes: Codes) -> None:
+    # What its end is made of, the decoder holds back: that tells nothing of the rest's level.
+    prompt = coloured(4.0, 20.0)
+    loud = len(prompt) - (codes.window - codes.spec.hop)
+    prompt[:loud] *= 0.5
+    prompt[loud:] *= 4.0
+    model, _ = model_of(codes)
+    performer = BatchPerformer(model, codes, prompt[None], Sampling(), 0)
+    played = performer.prompts[0, RATE : loud - RATE]
+    wanted = float(prompt[RATE : loud - RATE].std())
+    assert float(played.std()) == pytest.approx(wanted, rel=0.15)

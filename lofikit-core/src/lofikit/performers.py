@@ -139,7 +139,8 @@ class BatchPerformer:
         # Codes draw their level with all else, and it wanders.
         self._level: LevelHold | None = None
         if heard.size and not spec.ordinal:
-            self._level = LevelHold(prompts, heard, self.rate)
+            # The end of the prompts, which the decoder holds back, is not compared.
+            self._level = LevelHold(prompts[:, : heard.shape[1]], heard, self.rate)
             heard = heard * self._level.makeup
         self._held: Samples = np.zeros((batch, 0), np.float32)
         # A decoder holds back what later frames reach: the end of the prompts takes some new ones.
