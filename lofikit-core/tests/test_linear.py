@@ -314,6 +314,12 @@ def test_classes_that_it_cannot_predict_are_refused(changes: dict[str, Any]) -> 
         Linear(LinearConfig(), spec, seed=0)
 
 
+def test_values_that_are_always_given_are_refused() -> None:
+    spec = FrameSpec(sample_rate=RATE, hop=8, size=3, signals=1, conditions=1)
+    with pytest.raises(UnsupportedSpecError, match="cannot be given values"):
+        Linear(LinearConfig(), spec, seed=0)
+
+
 def test_a_window_must_exceed_the_order() -> None:
     with pytest.raises(OptionError, match="must exceed the order"):
         build(LinearConfig, {"order": 64, "window": 64})

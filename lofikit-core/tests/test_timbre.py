@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,15 @@ from lofikit.evaluation.listening import spectrum, timbre_distance
 from lofikit.library import Library
 from lofikit.models.base import Sampling, Stream
 from lofikit.performers import BatchPerformer, TakeOptions, Voice, perform
-from lofikit.representations.base import FREE, Frames, FrameSpec, Signals
+from lofikit.representations.base import (
+    FREE,
+    Decoder,
+    Frames,
+    FrameSpec,
+    Representation,
+    Samples,
+    Signals,
+)
 from lofikit.representations.code_signals import NO_BEAT, TIMBRE_CLASSES
 from lofikit.representations.codes import Codes, CodesConfig
 from lofikit.samples import SampleStore, open_samples
@@ -141,6 +149,58 @@ def test_an_equaliser_is_heard_in_other_representations(store: SampleStore) -> N
         assert timbre_distance(spectrum(one, RATE), spectrum(other, RATE)) > 2
 
 
+class Moody(Representation):
+    """Codes that tell a mood first: 2 where it is found in music, 1 where told, 0 where unknown."""
+
+    def __init__(self, inner: Codes) -> None:
+        super().__init__(inner.config, inner.sample_rate)
+        self.inner = inner
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        return ("mood", *self.inner.signals)
+
+    @property
+    def window(self) -> int:
+        return self.inner.window
+
+    @property
+    def spec(self) -> FrameSpec:
+        inner = self.inner.spec
+        more = {"size": inner.size + 1, "signals": inner.signals + 1, "conditions": 1}
+        return inner.model_copy(update=more)
+
+    def encode(self, samples: Samples, signals: Signals = MappingProxyType({})) -> Frames:
+        assert "mood" not in signals  # which nobody else can know of
+        frames = self.inner.encode(samples, signals)
+        return np.concatenate([np.full_like(frames[:, :, :1], 2), frames], axis=2)
+
+    def given(self, signals: Signals) -> Frames:
+        some = next(iter(signals.values()))
+        count = 1 + (some.shape[1] - self.window) // self.spec.hop
+        frames = np.full((len(some), count, self.spec.size), FREE, np.int32)
+        if "mood" in signals:
+            frames[:, :, 0] = np.where(np.isnan(signals["mood"][:, :1]), 0, 1)
+        others = {name: curve for name, curve in signals.items() if name != "mood"}
+        if others:
+            frames[:, :, 1:] = self.inner.given(others)
+        return frames
+
+    def decoder(self, batch: int = 1) -> Decoder:
+        inner = self.inner.decoder(batch)
+        push = inner.push
+        inner.push = lambda frames: push(frames[:, :, 1:])  # type: ignore[method-assign]
+        return inner
+
+
+class Swinging(Codes):
+    """Says of the beat that it is always given."""
+
+    @property
+    def spec(self) -> FrameSpec:
+        return super().spec.model_copy(update={"conditions": 1})
+
+
 class Listening(Stream):
     """Keeps what it hears and what it is given."""
 
@@ -158,7 +218,7 @@ class Listening(Stream):
         return np.maximum(given, 0)
 
 
-def model_of(codes: Codes) -> tuple[Any, Listening]:
+def model_of(codes: Representation) -> tuple[Any, Listening]:
     stream = Listening()
     made = SimpleNamespace(spec=codes.spec, block=1, context=1, stream=lambda *_: stream)
     return made, stream
@@ -190,25 +250,29 @@ class _Unsure(Codes):
         return frames
 
 
-class _Boasting(Codes):
-    """Says of its codes that they are given."""
-
-    @property
-    def spec(self) -> FrameSpec:
-        return super().spec.model_copy(update={"conditions": 5})
+def test_the_suite_sees_conditions_that_are_none(codes: Codes) -> None:
+    made = _Unsure(codes.config, RATE)
+    made.load_state(codes.state())
+    check_signals(codes)
+    with pytest.raises(AssertionError, match="left to the model"):
+        check_signals(made)
 
 
 @pytest.mark.parametrize(
-    ("broken", "words"), [(_Unsure, "left to the model"), (_Boasting, "5 signals are always")]
+    ("counts", "words"),
+    [
+        ({"signals": 1, "conditions": 2}, "2 of 1 signals cannot be always given"),
+        ({"signals": 3, "conditions": 3}, "3 signals leave no sound in frames of 3"),
+    ],
 )
-def test_the_suite_sees_conditions_that_are_none(
-    codes: Codes, broken: type[Codes], words: str
-) -> None:
-    made = broken(codes.config, RATE)
-    made.load_state(codes.state())
-    check_signals(codes)
-    with pytest.raises(AssertionError, match=words):
-        check_signals(made)
+def test_frames_are_not_conditions_alone(counts: dict[str, int], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        FrameSpec(sample_rate=RATE, hop=8, size=3, levels=8, ordinal=False, **counts)
+
+
+def test_more_bands_than_a_spectrum_has_are_refused() -> None:
+    with pytest.raises(ValueError, match="33 bands of timbre"):
+        timbre_signals(coloured(1.0, 0.0)[None], RATE, [f"timbre-{n}" for n in range(33)])
 
 
 def test_timbre_is_told_without_a_beat_too() -> None:
@@ -244,3 +308,30 @@ def test_a_prompt_that_ends_louder_is_played_at_its_own_level(codes: Codes) -> N
     played = performer.prompts[0, RATE : loud - RATE]
     wanted = float(prompt[RATE : loud - RATE].std())
     assert float(played.std()) == pytest.approx(wanted, rel=0.15)
+
+
+@pytest.mark.parametrize("beat", [False, True])
+def test_takes_are_told_that_nothing_is_known_of_other_conditions(beat: bool) -> None:
+    inner = Codes(CodesConfig(beat=beat, books=1, levels=80, components=16), RATE)
+    inner.fit([coloured(20.0, 20.0)], seed=0)
+    moody = Moody(inner)
+    check_signals(moody)
+    model, stream = model_of(moody)
+    BatchPerformer(model, moody, coloured(4.0, 20.0)[None], Sampling(), 0).next(RATE)
+    given = np.concatenate(stream.given, axis=1)
+    assert (given[:, :, 0] == 0).all()
+    assert (given[:, :, 1:] == FREE).all()
+    # What the representation finds in the prompt, it tells of that.
+    assert (stream.heard[0][:, :-8, 0] == 2).all()
+
+
+def test_a_beat_that_is_always_given_is_given_to_takes_without_one() -> None:
+    swinging = Swinging(CodesConfig(beat=True, books=1, levels=80, components=16), RATE)
+    swinging.fit([coloured(20.0, 20.0)], seed=0)
+    model, stream = model_of(swinging)
+    performer = BatchPerformer(model, swinging, coloured(4.0, 20.0)[None], Sampling(), 0)
+    performer.next(RATE)
+    given = np.concatenate(stream.given, axis=1)
+    assert performer.pulses == [None]
+    assert (given[:, :, 0] == NO_BEAT).all()
+    assert (given[:, :, 1:] == FREE).all()

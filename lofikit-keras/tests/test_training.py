@@ -172,9 +172,15 @@ def test_signals_are_not_replaced() -> None:
     check_noise_spares_signals(ModelCase("keras/gru", options, TOLD))
 
 
-def test_what_is_always_given_is_not_learned() -> None:
+@pytest.mark.parametrize(
+    ("changes", "head"),
+    [({}, {}), ({"levels": None}, {}), ({"ordinal": True}, {"head": "logistics"})],
+    ids=["classes", "values", "logistics"],
+)
+def test_what_is_always_given_is_not_learned(changes: dict[str, Any], head: dict[str, Any]) -> None:
     options = {"window": 16, "units": 6, "layers": 1, "dropout": 0.0, "device": "cpu"}
-    check_loss_is_a_mean(ModelCase("keras/gru", options, CONDITIONED))
+    spec = CONDITIONED.model_copy(update=changes)
+    check_loss_is_a_mean(ModelCase("keras/gru", options | head, spec))
 
 
 def test_unknown_optimiser_is_refused(model: KerasTCN) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from lofikit.errors import LofikitError, OptionError, RunError, UnsupportedSpecError
-from lofikit.testing.cases import CLASSES, CODES, REAL, ModelCase
+from lofikit.testing.cases import CLASSES, CODES, CONDITIONED, REAL, ModelCase
 from lofikit_torch.config import TorchTCNConfig
 from lofikit_torch.device import working
 
@@ -97,6 +97,7 @@ def test_an_unknown_optimiser(small: Small) -> None:
         ("torch/tcn", REAL, {"embedding": 4}, "real values"),
         ("torch/lstm", CODES, {}, "no order"),
         ("torch/seq2seq", CODES, {}, "no order"),
+        ("torch/seq2seq", CONDITIONED.model_copy(update={"levels": None}), {}, "given values"),
         ("torch/tcn", CLASSES, {"embedding": 4, "input_noise": 0.1}, "--model.input-noise"),
     ],
 )

@@ -248,11 +248,35 @@ def test_a_model_that_cannot_carry_says_so(
     assert "--model.carry" in raised.value.hint
 
 
+def test_a_model_that_cannot_be_told_says_so_before_it_trains(
+    tmp_path: Path, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Deaf:
+        def next(self, n: int) -> None: ...
+
+    monkeypatch.setattr(TorchModel, "stream", lambda *_: Deaf())  # as of a package's own
+    config = RunConfig(
+        library=str(music),
+        representation=ComponentConfig(name="core/codes", options={"timbre": 2, "books": 1}),
+        model=ComponentConfig(name="torch/gru"),
+        training=TrainingConfig(),
+    )
+    with pytest.raises(OptionError, match="torch/gru cannot be given values") as raised:
+        prepare(Run.create(tmp_path / "run", config), Library(music))
+    assert "choose a model" in raised.value.hint
+
+
 def test_signals_are_not_replaced() -> None:
     options = {"window": 16, "units": 16, "layers": 1, "dropout": 0.0, "device": "cpu"}
     check_noise_spares_signals(ModelCase("torch/gru", options, TOLD))
 
 
-def test_what_is_always_given_is_not_learned() -> None:
+@pytest.mark.parametrize(
+    ("changes", "head"),
+    [({}, {}), ({"levels": None}, {}), ({"ordinal": True}, {"head": "logistics"})],
+    ids=["classes", "values", "logistics"],
+)
+def test_what_is_always_given_is_not_learned(changes: dict[str, Any], head: dict[str, Any]) -> None:
     options = {"window": 16, "units": 6, "layers": 1, "dropout": 0.0, "device": "cpu"}
-    check_loss_is_a_mean(ModelCase("torch/gru", options, CONDITIONED))
+    spec = CONDITIONED.model_copy(update=changes)
+    check_loss_is_a_mean(ModelCase("torch/gru", options | head, spec))

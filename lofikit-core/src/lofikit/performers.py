@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,7 +15,7 @@ from lofikit.chunks import level_gain
 from lofikit.credits import Credited
 from lofikit.errors import OptionError, PromptError
 from lofikit.levelling import LevelHold
-from lofikit.models.base import Model, Sampling, Stream, refuse_given
+from lofikit.models.base import Model, Sampling, Stream, check_takes_given
 from lofikit.representations.base import Decoder, Representation, Samples
 from lofikit.run import Run
 from lofikit.timekeeping import Timekeeper, primed
@@ -181,9 +180,9 @@ class BatchPerformer:
                 "train one: lofikit train LIBRARY --representation codes "
                 "--representation.beat --model torch/gru",
             )
-        if keeps_time or self._representation.keeps_timbre:
-            if "given" not in inspect.signature(self._stream.next).parameters:
-                refuse_given(prompts, f"the stream of {type(model).__name__}")
+        spec = self._representation.spec
+        if keeps_time or self._representation.keeps_timbre or spec.conditions:
+            check_takes_given(self._stream, f"the stream of {type(model).__name__}")
             self._time = Timekeeper(
                 self._representation, prompts, self._skip, bpm, pulse, beats, music
             )

@@ -11,7 +11,7 @@ from lofikit.budget import fitted, time_steps
 from lofikit.chunks import Chunks, LevelledClips, Split, split
 from lofikit.errors import OptionError
 from lofikit.library import Library
-from lofikit.models.base import Model, StepSettings
+from lofikit.models.base import Model, Sampling, StepSettings, check_takes_given
 from lofikit.models.configs import CarriedConfig
 from lofikit.plan import Phase
 from lofikit.representations.base import Frames, Representation, Samples
@@ -150,6 +150,8 @@ def prepare(
             f"{config.model.name} cannot carry its state from chunk to chunk in training",
             "leave out --model.carry, or choose the same model of another package, if there is one",
         )
+    if representation.spec.conditions:
+        check_takes_given(model.stream(1, Sampling(), 0), config.model.name)
     for phase in config.training.phases:
         model.check_settings(phase.settings(model.default_loss, 0, 0.0, 0))
     data = config.data

@@ -11,6 +11,8 @@ from lofikit.spectrum import Samples, spectrum
 
 KNOTS = 8
 """Bands of the equaliser, evenly spread over the mel scale."""
+MOST_BANDS = 32
+"""Bands of timbre, of which each has mel bands of its own."""
 _RINGING = 0.05  # seconds that a filter rings before and after, at most
 
 
@@ -28,7 +30,8 @@ def timbre_signals(samples: Samples, rate: int, names: Sequence[str]) -> dict[st
     Args:
         samples: Shape (batch, n).
         rate: Sample rate in Hz.
-        names: Of signals; ``timbre-1``, ``timbre-2`` and so on are bands from low to high.
+        names: Of signals; ``timbre-1``, ``timbre-2`` and so on are bands from low to high, of
+            which there can be :data:`MOST_BANDS`.
 
     Returns:
         A read-only curve each, shape (batch, n).
@@ -36,6 +39,8 @@ def timbre_signals(samples: Samples, rate: int, names: Sequence[str]) -> dict[st
     wanted = [name for name in names if is_timbre(name)]
     if not wanted:
         return {}
+    if len(wanted) > MOST_BANDS:
+        raise ValueError(f"{len(wanted)} bands of timbre: there can be {MOST_BANDS} at most")
     means = [spectrum(line, rate).levels().mean(axis=0, dtype=np.float64) for line in samples]
     balance = np.array([line - line.mean() for line in means])
     bands = [part.mean(axis=1) for part in np.array_split(balance, len(wanted), axis=1)]

@@ -31,7 +31,7 @@ class Timekeeper:
 
     Args:
         representation: Its frames begin with ``beat``, and perhaps with onsets and the level, or
-            with a timbre.
+            with a timbre or other conditions.
         prompts: Mono samples, shape (batch, n).
         before: Zeros that the prompts are encoded with in front of them.
         bpm: Beats a minute; ``None`` for the tempo of each prompt.
@@ -133,7 +133,7 @@ class Timekeeper:
         told: Any = self._representation
         padded = np.pad(self._prompts, ((0, 0), (self._before, 0)))
         signals = self._signals(self._counts(self._heard))
-        first: Frames = told.encode(padded, signals)
+        first: Frames = told.encode(padded, signals) if signals else told.encode(padded)
         batch = len(first)
         unsure = any(self._heard) and not self._counted
         if not unsure or model.spec.levels is None or first.shape[1] <= model.block:
@@ -170,16 +170,20 @@ class Timekeeper:
             first: The first of the frames, 0 being the one after the prompts.
             count: How many.
         """
-        if not any(self.pulses) and not self._timbre:
+        spec = self._representation.spec
+        if not any(self.pulses) and not self._timbre and not spec.conditions:
             return None
-        hop = self._representation.spec.hop
+        hop = spec.hop
         # A frame overlaps what comes before it by all but a hop.
         start = (first + 1) * hop - self._representation.window
         samples = np.arange(self._representation.samples_for(count + AHEAD))
         at = (start + samples) / self._representation.sample_rate
         nothing = np.full(len(at), np.nan, np.float32)
         counts = [nothing if pulse is None else pulse.count(at) for pulse in self.pulses]
-        signals = self._signals(np.stack(counts))
+        # No model has learned to draw conditions: of those unknown it is told that they are.
+        conditions = self._representation.signals[: spec.conditions]
+        signals = dict.fromkeys(conditions, np.tile(nothing, (len(counts), 1)))
+        signals |= self._signals(np.stack(counts))
         if any(self._grooves):
             pairs = zip(self._grooves, counts, strict=True)
             unknown = np.tile(nothing, (len(self._of_groove), 1))
@@ -188,7 +192,7 @@ class Timekeeper:
         given = self._representation.given(signals)
         free = FREE if np.issubdtype(given.dtype, np.integer) else np.nan
         without = [pulse is None for pulse in self.pulses]
-        given[without, :, self._representation.spec.conditions :] = free
+        given[without, :, spec.conditions :] = free
         return given[:, :count]
 
 

@@ -11,6 +11,7 @@ where ``spec.levels`` is set, of shape (batch, time, size).
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal, SupportsFloat
@@ -165,10 +166,24 @@ def refuse_given(given: Frames | None, what: str) -> None:
         OptionError: If there are any.
     """
     if given is not None:
-        raise OptionError(
-            f"{what} cannot be given values of the frames that it generates",
-            "choose a model of one frame after the other: --model torch/gru, for example",
-        )
+        raise _deaf(what)
+
+
+def check_takes_given(stream: Stream, what: str) -> None:
+    """Refuses a stream whose :meth:`Stream.next` has no argument for given values.
+
+    Raises:
+        OptionError: If it has none.
+    """
+    if "given" not in inspect.signature(stream.next).parameters:
+        raise _deaf(what)
+
+
+def _deaf(what: str) -> OptionError:
+    return OptionError(
+        f"{what} cannot be given values of the frames that it generates",
+        "choose a model of one frame after the other: --model torch/gru, for example",
+    )
 
 
 class Model(ABC):

@@ -99,6 +99,12 @@ def check_spec(config: Config, spec: FrameSpec) -> None:
         UnsupportedSpecError: With what to change.
     """
     embedding = _embedding(config, spec)
+    if spec.conditions and isinstance(config, Seq2SeqConfig):
+        raise UnsupportedSpecError(
+            f"a model of blocks of frames cannot be given values, and {spec.conditions} of each "
+            f"of these frames always are",
+            "choose a model of one frame after the other: --model gru, for example",
+        )
     if spec.levels is None:
         for field, kind in (("embedding", "of classes"), ("id_noise", "of class ids")):
             value = getattr(config, field, 0)

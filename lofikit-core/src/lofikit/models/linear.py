@@ -92,6 +92,12 @@ class Linear(Model):
 
     def __init__(self, config: LinearConfig, spec: FrameSpec, seed: int) -> None:
         super().__init__(config, spec, seed)
+        if spec.conditions:
+            raise UnsupportedSpecError(
+                f"linear prediction cannot be given values, and {spec.conditions} of each frame "
+                f"always are",
+                "choose another model: --model torch/gru, for example",
+            )
         if spec.levels is not None and (spec.size != 1 or not spec.ordinal):
             what = f"{spec.size} class ids a frame" if spec.size > 1 else "classes without an order"
             raise UnsupportedSpecError(

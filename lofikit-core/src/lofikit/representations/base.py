@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lofikit.errors import RepresentationError
 from lofikit.options import Options
@@ -45,7 +45,8 @@ class FrameSpec(Options):
             when it generates.
         conditions: How many of the signals, the first of them, are always given, such as the
             timbre that a take is to have: nothing is gained by learning to predict them. They
-            have a value that says that nothing is told.
+            have a value that says that nothing is told, which takes are given of all but the
+            timbre and the beat.
     """
 
     sample_rate: int = Field(gt=0)
@@ -55,6 +56,14 @@ class FrameSpec(Options):
     ordinal: bool = True
     signals: int = Field(0, ge=0)
     conditions: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _check_signals(self) -> Self:
+        if self.conditions > self.signals:
+            raise ValueError(f"{self.conditions} of {self.signals} signals cannot be always given")
+        if self.signals >= self.size:
+            raise ValueError(f"{self.signals} signals leave no sound in frames of {self.size}")
+        return self
 
     @property
     def frame_rate(self) -> float:

@@ -188,9 +188,6 @@ def check_signals(representation: Representation) -> None:
     assert spec.signals == len(names), (
         f"the spec says that frames begin with {spec.signals} signals, and there are {len(names)}"
     )
-    assert spec.conditions <= spec.signals, (
-        f"the spec says that {spec.conditions} signals are always given, of {spec.signals}"
-    )
     if not names:
         return
     samples = next(iter(_inputs(representation)))
