@@ -1,6 +1,7 @@
 """Generation: the same seed gives the same samples, however long, and the file is playable."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from lofikit.library import Library
 from lofikit.models.base import Sampling
 from lofikit.performers import TakeOptions, Voice
 from lofikit.plan import TrainingConfig
-from lofikit.prompts import clip_beats, find_prompt, open_voice
+from lofikit.prompts import find_prompt, open_voice
 from lofikit.run import ComponentConfig, Run, RunConfig
 from lofikit.session import prepare
 from lofikit.training import train
+from lofikit.writers import write
 
 REPRESENTATIONS = {
     "raw": {},
@@ -57,8 +59,7 @@ def make(
 
 @pytest.mark.parametrize("name", REPRESENTATIONS)
 def test_a_take_has_its_length_and_moves(tmp_path: Path, runs: dict[str, Run], name: str) -> None:
-    prompt = find_prompt("held-out", runs[name], seconds=2.0)
-    take = make(tmp_path / "take.wav", Voice(runs[name], prompt))
+    take = make(tmp_path / "take.wav", open_voice(runs[name], "held-out", seconds=2.0))
     assert len(take) == round(0.7 * 4410)
     assert take.std() > 0
 
@@ -74,8 +75,7 @@ def test_the_same_seed_gives_the_same_samples_at_any_length(
 
 
 def test_another_seed_gives_other_samples(tmp_path: Path, runs: dict[str, Run]) -> None:
-    prompt = find_prompt("held-out", runs["mulaw"], seconds=2.0)
-    voice = Voice(runs["mulaw"], prompt)
+    voice = open_voice(runs["mulaw"], "held-out", seconds=2.0)
     assert not np.array_equal(
         make(tmp_path / "a.wav", voice), make(tmp_path / "b.wav", voice, seed=1)
     )
@@ -87,31 +87,37 @@ def test_a_prompt_of_a_clip_has_the_beats_of_the_whole(runs: dict[str, Run]) -> 
     (held,) = (c for c in library.clips if c.id == run.manifest()["held_out_clips"][0]["id"])
     whole = tracked(library, [held])[held.id].times
     prompt = find_prompt("held-out", run, start=2.0, seconds=3.0)
-    beats = clip_beats("held-out", run, 2.0, prompt)
-    assert beats is not None
+    assert prompt is not None
+    assert prompt.find_beats is not None
+    beats = prompt.find_beats()
     found = open_voice(run, "held-out", 2.0, 3.0).find_beats
     assert found is not None
-    np.testing.assert_array_equal(found().times, beats().times)
-    np.testing.assert_allclose(beats().times, whole[whole <= 5.0] - 5.0)
-    assert len(beats().times) > 3
-    assert clip_beats("noise", run, 0.0, None) is None
-    assert clip_beats("song.wav", run, 0.0, prompt) is None
+    np.testing.assert_array_equal(found().times, beats.times)
+    np.testing.assert_allclose(beats.times, whole[whole <= 5.0] - 5.0)
+    assert len(beats.times) > 3
+
+
+def test_beats_of_files_and_of_noise_are_not_known(tmp_path: Path, runs: dict[str, Run]) -> None:
+    write(tmp_path / "song.wav", Audio(np.full((1, 4410), 0.1, np.float32), 4410))
+    assert open_voice(runs["raw"], str(tmp_path / "song.wav")).find_beats is None
+    assert open_voice(runs["raw"], "noise").find_beats is None
 
 
 def test_a_run_that_keeps_no_time_asks_for_no_beats(tmp_path: Path, runs: dict[str, Run]) -> None:
     def ask() -> Beats:
         raise AssertionError
 
-    prompt = find_prompt("held-out", runs["raw"], seconds=2.0)
-    make(tmp_path / "take.wav", Voice(runs["raw"], prompt, find_beats=ask))
+    voice = open_voice(runs["raw"], "held-out", seconds=2.0)
+    make(tmp_path / "take.wav", replace(voice, find_beats=ask))
 
 
 @pytest.mark.parametrize("name", REPRESENTATIONS)
 def test_the_take_begins_with_the_prompt(tmp_path: Path, runs: dict[str, Run], name: str) -> None:
-    prompt = find_prompt("held-out", runs[name], start=4.0, seconds=2.0)
+    voice = open_voice(runs[name], "held-out", start=4.0, seconds=2.0)
+    prompt = voice.prompt
     assert prompt is not None
     path = tmp_path / "take.wav"
-    take = make(path, Voice(runs[name], prompt), with_prompt=True)
+    take = make(path, voice, with_prompt=True)
     seconds = json.loads(sidecar(path).read_text())["prompt_seconds"]
     assert seconds == pytest.approx(2.0, abs=0.05)
     assert len(take) == pytest.approx((seconds + 0.7) * 4410, abs=1)

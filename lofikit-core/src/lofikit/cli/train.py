@@ -232,7 +232,7 @@ def _audition(session: Session) -> None:
     from lofikit.errors import LofikitError
     from lofikit.library import Library
     from lofikit.performers import TakeOptions, Voice, perform
-    from lofikit.prompts import HELD_OUT, clip_beats, held_out_prompt
+    from lofikit.prompts import held_out_prompt
     from lofikit.writers import write
 
     seconds = session.run.config.training.audition
@@ -243,8 +243,9 @@ def _audition(session: Session) -> None:
     try:
         library = Library(Path(session.run.config.library))
         prompt = held_out_prompt(session.run, library, seconds=5.0)
-        beats = clip_beats(HELD_OUT, session.run, 0.0, prompt)
-        voice = Voice(session.run, prompt, find_beats=beats)
+        voice = Voice(session.run)
+        if prompt is not None:
+            voice = Voice(session.run, prompt.audio, find_beats=prompt.find_beats)
         player = perform(session.model, session.representation, voice, TakeOptions(seconds))
         samples = player.next(round(seconds * player.rate))
         name = f"step-{session.progress.step:07d}.wav"
