@@ -5,16 +5,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import SupportsFloat
 
 import numpy as np
 import pytest
 
 from lofikit.errors import LofikitError, OptionError, RunError
 from lofikit.library import Library
+from lofikit.models.base import StepSettings
 from lofikit.models.linear import Linear
 from lofikit.plan import Phase, TrainingConfig
+from lofikit.representations.base import Frames
 from lofikit.run import ComponentConfig, Run, RunConfig, read_arrays, read_config, write_arrays
 from lofikit.session import Session, prepare
 from lofikit.training import train
@@ -74,14 +78,53 @@ def test_no_window_of_a_held_back_clip_is_trained_on(tmp_path: Path, music: Path
 
 def _interrupt_at(made: Session, step: int) -> None:
     """Presses Ctrl-C in the middle of the step before ``step``."""
+    learn = made.model.train_step
+
+    def interrupt(frames: Frames, settings: StepSettings) -> SupportsFloat:
+        if made.progress.step == step - 1:
+            signal.raise_signal(signal.SIGINT)
+        return learn(frames, settings)
+
+    made.model.train_step = interrupt  # type: ignore[method-assign]
+
+
+def test_chunks_are_drawn_while_the_model_learns(tmp_path: Path, music: Path) -> None:
+    made = session(tmp_path / "run", music)
+    draw, learn = made.chunks.draw, made.model.train_step
+    drawn = [threading.Event() for _ in range(6)]
+    ahead: list[bool] = []
+
+    def watched(batch: int, seed: int, step: int) -> Frames:
+        frames = draw(batch, seed, step)
+        if step < len(drawn):
+            drawn[step].set()
+        return frames
+
+    def waiting(frames: Frames, settings: StepSettings) -> SupportsFloat:
+        if made.progress.step < len(drawn):  # the first epoch
+            last = made.progress.step == len(drawn) - 1
+            ahead.append(last or drawn[made.progress.step + 1].wait(20.0))
+        return learn(frames, settings)
+
+    made.chunks.draw = watched  # type: ignore[assignment,method-assign]
+    made.model.train_step = waiting  # type: ignore[method-assign]
+    train(made)
+    assert ahead == [True] * 6
+
+
+def test_a_chunk_that_cannot_be_drawn_ahead_ends_the_training(tmp_path: Path, music: Path) -> None:
+    made = session(tmp_path / "run", music)
     draw = made.chunks.draw
 
-    def interrupt(batch: int, seed: int, at: int) -> object:
-        if at == step - 1:
-            signal.raise_signal(signal.SIGINT)
-        return draw(batch, seed, at)
+    def failing(batch: int, seed: int, step: int) -> Frames:
+        if step == 3:
+            raise LofikitError("the disk is gone", "look for it")
+        return draw(batch, seed, step)
 
-    made.chunks.draw = interrupt  # type: ignore[assignment,method-assign]
+    made.chunks.draw = failing  # type: ignore[assignment,method-assign]
+    with pytest.raises(LofikitError, match="the disk is gone"):
+        train(made)
+    assert made.progress.step == 3
 
 
 @pytest.mark.parametrize("stops", [[1], [3, 3, 3], [6], [11, 2]])
@@ -122,6 +165,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from lofikit.library import Library
+from lofikit.models.base import StepSettings
 from lofikit.models.linear import Linear
 from lofikit.run import Run
 from lofikit.session import prepare

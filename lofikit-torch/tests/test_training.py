@@ -219,10 +219,10 @@ def _stop_before(session: Session, step: int) -> None:
     """Presses Ctrl-C in the middle of the step before ``step``."""
     examples = session.examples
 
-    def interrupt(batch: int, seed: int, at: int, turn: int = 0) -> Any:
+    def interrupt(batch: int, seed: int, at: int, turn: int, more: bool) -> Any:
         if at == step - 1:
             signal.raise_signal(signal.SIGINT)
-        return examples(batch, seed, at, turn)
+        return examples(batch, seed, at, turn, more)
 
     session.examples = interrupt  # type: ignore[method-assign]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from lofikit.budget import fitted, time_steps
@@ -20,6 +21,9 @@ from lofikit.samples import open_samples
 
 FEW_STEPS = 20
 """Steps below which a budget of time holds no training worth the name."""
+
+_Draw = tuple[int, int, int]
+"""What chunks are drawn by: the batch, the seed, and the number of the step."""
 
 
 @dataclass
@@ -74,7 +78,9 @@ class Session:
     validation: Frames | None
     progress: Progress = field(default_factory=Progress)
     notes: list[str] = field(default_factory=list)
-    _drawn: tuple[tuple[int, int, int], Frames] | None = None
+    _drawn: tuple[_Draw, Frames] | None = None
+    _coming: tuple[_Draw, Future[Frames]] | None = None
+    _drawing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "chunks"))
 
     def steps_of(self, phase: Phase) -> int:
         """Returns the steps of an epoch: the phase's, or one reading of the training clips."""
@@ -83,7 +89,9 @@ class Session:
         read = phase.batch_size * self.chunks.span / self.model.carry
         return max(1, math.ceil(self.chunks.samples / read))
 
-    def examples(self, batch: int, seed: int, step: int, turn: int = 0) -> Frames:
+    def examples(
+        self, batch: int, seed: int, step: int, turn: int = 0, more: bool = False
+    ) -> Frames:
         """Returns the frames of a step (batch, the model's chunk, size).
 
         Args:
@@ -92,12 +100,25 @@ class Session:
             step: The number of the step since training began.
             turn: Which of the examples that follow one another these are, below the model's
                 ``carry``; all of them are drawn at the first.
+            more: Whether the steps after these will be asked for: their examples are drawn on
+                another core, while the model learns from these.
         """
         key = (batch, seed, step - turn)
         if self._drawn is None or self._drawn[0] != key:
-            self._drawn = key, self.chunks.draw(batch, seed, step - turn)
+            self._drawn = key, self._draw(key)
+            if more:
+                after = (batch, seed, step - turn + self.model.carry)
+                self._coming = after, self._drawing.submit(self.chunks.draw, *after)
         first = turn * (self.model.chunk - self.model.block)
         return self._drawn[1][:, first : first + self.model.chunk]
+
+    def _draw(self, key: _Draw) -> Frames:
+        coming, self._coming = self._coming, None
+        # Waited for though it be another's: a representation is used by one thread at a time.
+        drawn = None if coming is None else coming[1].result()
+        if coming is not None and drawn is not None and coming[0] == key:
+            return drawn
+        return self.chunks.draw(*key)
 
     def held_out_loss(self, settings: StepSettings) -> float | None:
         """Returns the mean loss of the held-back clips, in batches that fit any memory."""
@@ -205,8 +226,8 @@ def _keep_to_time(session: Session, minutes: float) -> None:
             model,
             p,
             model.default_loss,
-            # Drawn once for all that follow one another, as in training.
-            lambda n, step: session.examples(n, 0, step, step % model.carry),
+            # Drawn as in training: once for all that follow one another, and ahead.
+            lambda n, step: session.examples(n, 0, step, step % model.carry, more=True),
         )
         for p in training.phases
     ]

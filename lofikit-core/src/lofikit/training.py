@@ -105,7 +105,9 @@ def _epoch(
             _settle(session, waiting, show)
             return False
         turn = progress.epoch_step % model.carry
-        frames = session.examples(phase.batch_size, seed, progress.step, turn)
+        # Not across the end of an epoch, where an audition uses the representation too.
+        more = progress.epoch_step - turn + model.carry < steps
+        frames = session.examples(phase.batch_size, seed, progress.step, turn, more)
         settings = phase.settings(
             model.default_loss, seed, session.phase_progress(phase), progress.step, turn > 0
         )

@@ -116,13 +116,15 @@ class FrameNetwork:
                 tf.shape(values), seeds[2], stddev=self.config.input_noise
             )
         features, left = self._features(_beside(values, guides), training, before)
-        outputs = self._heads(features[:, -1:] if last else features)
+        # What always is given need not be predicted.
+        learned = self.spec.conditions
+        targets = targets[:, :, learned:]
+        outputs = self._heads(features[:, -1:] if last else features, learned)
         if self.mixture is None:
-            learned = self.spec.conditions
-            return loss(targets[:, :, learned:], outputs[:, :, learned:]), left
+            return loss(targets, outputs), left
         count = targets.shape[1]
         likelihood = self.mixture.log_likelihood(outputs[:, -count:], targets, guides[:, -count:])
-        return -tf.reduce_mean(likelihood[:, :, self.spec.conditions :]), left
+        return -tf.reduce_mean(likelihood), left
 
     def _values(self, frames: Any) -> Any:
         """Returns frames as the first layer takes them (see `lofikit.streaming.network.Input`)."""
@@ -147,12 +149,15 @@ class FrameNetwork:
         features, *left = self._body([values, *states], training=training)
         return features, [tf.cast(state, tf.float32) for state in left]
 
-    def _heads(self, values: Any) -> Any:
-        outputs = self._head(values)
+    def _heads(self, values: Any, first: int = 0) -> Any:
+        """Returns what the head gives for the values of a frame from the ``first`` on."""
+        skipped = first * (self._head.units // self.spec.size)
+        kernel, bias = self._head.kernel[:, skipped:], self._head.bias[skipped:]
+        outputs = tf.tensordot(tf.cast(values, tf.float32), kernel, 1) + bias
         if self.spec.levels is None or self.mixture is not None:
             return outputs
         shape = tf.shape(outputs)
-        return tf.reshape(outputs, (shape[0], shape[1], self.spec.size, self.spec.levels))
+        return tf.reshape(outputs, (shape[0], shape[1], self.spec.size - first, self.spec.levels))
 
     def _replaced(self, given: Any, which: Any, others: Any) -> Any:
         """Replaces a share of class ids by random ones, as the config's ``id_noise`` asks."""

@@ -38,9 +38,10 @@ class Dense(nn.Module):
         self.weight = nn.Parameter(torch.empty(inputs, outputs))
         self.bias = nn.Parameter(torch.empty(outputs)) if bias else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps (..., in) to (..., out)."""
-        return functional.linear(x, self.weight.t(), self.bias)
+    def forward(self, x: Tensor, first: int = 0) -> Tensor:
+        """Maps (..., in) to (..., out), or to the outputs from the ``first`` on."""
+        bias = None if self.bias is None else self.bias[first:]
+        return functional.linear(x, self.weight[:, first:].t(), bias)
 
 
 def rms_norm(x: Tensor, scale: Tensor) -> Tensor:

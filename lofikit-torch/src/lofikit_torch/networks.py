@@ -45,6 +45,7 @@ class FrameNetwork(nn.Module):
             self.embedding = nn.Parameter(torch.empty(table))
         self.body = build_body(config, input_width(config, spec))
         self.head = Dense(family_of(config).features(config), head_width(config, spec))
+        self._head_width = head_width(config, spec) // spec.size  # for each value of a frame
         self.mixture: Logistics | None = None
         if (mixtures := mixtures_of(config)) and spec.levels is not None:
             edges = class_edges(config, spec.levels)
@@ -95,19 +96,27 @@ class FrameNetwork(nn.Module):
             last: Whether only the last position is wanted.
             memory: See :class:`Body`.
         """
-        outputs = self._head_values(inputs, masks, last, memory)
-        if self.spec.levels is None:
-            return outputs
+        values = self._head_values(inputs, masks, last, memory)
         if self.mixture is not None:
-            return self.mixture.logits(outputs, inputs[:, -1:] if last else inputs)
-        return outputs.unflatten(2, (self.spec.size, self.spec.levels))
+            return self.mixture.logits(values, inputs[:, -1:] if last else inputs)
+        return self._shaped(values)
 
     def _head_values(
-        self, inputs: Tensor, masks: list[Tensor], last: bool, memory: Memory | None
+        self,
+        inputs: Tensor,
+        masks: list[Tensor],
+        last: bool,
+        memory: Memory | None,
+        first: int = 0,
     ) -> Tensor:
+        """Returns what the head gives for the values of a frame from the ``first`` on."""
         hidden = self.body(inputs, masks, memory)
-        values: Tensor = self.head(hidden[:, -1:] if last else hidden)
+        values: Tensor = self.head(hidden[:, -1:] if last else hidden, first * self._head_width)
         return values.float()
+
+    def _shaped(self, values: Tensor) -> Tensor:
+        """Returns values of the head as predictions: as they are, or as logits of class ids."""
+        return values if self.spec.levels is None else values.unflatten(2, (-1, self.spec.levels))
 
     def compare(
         self,
@@ -128,15 +137,15 @@ class FrameNetwork(nn.Module):
             last: See :meth:`forward`.
             memory: See :class:`Body`.
         """
-        if self.mixture is not None:
-            values = self._head_values(inputs, masks, last, memory)
-            count = targets.shape[1]
-            values, guiding = values[:, -count:], inputs[:, -count:]
-            likelihood = self.mixture.log_likelihood(values, targets, guiding)
-            return -likelihood[:, :, self.spec.conditions :].mean()
+        # What always is given need not be predicted.
         learned = self.spec.conditions
-        outputs = self(inputs, masks, last, memory)[:, :, learned:]
-        return LOSSES[loss](outputs, targets[:, :, learned:])
+        targets = targets[:, :, learned:]
+        values = self._head_values(inputs, masks, last, memory, learned)
+        if self.mixture is None:
+            return LOSSES[loss](self._shaped(values), targets)
+        count = targets.shape[1]
+        values, guiding = values[:, -count:], inputs[:, -count:]
+        return -self.mixture.log_likelihood(values, targets, guiding).mean()
 
 
 def core_layout(name: str, value: Tensor) -> Tensor:

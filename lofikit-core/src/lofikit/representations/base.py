@@ -153,6 +153,8 @@ class Representation(ABC):
     def encode(self, samples: Samples) -> Frames:
         """Returns the frames of all whole windows in ``samples``; nothing is padded.
 
+        In training it is called from a thread beside the model's, and from no other meanwhile.
+
         Args:
             samples: float32 in [-1, 1], shape (batch, n).
 
