@@ -1,5 +1,7 @@
 """Samples of codes: the delay of their books, their phase, and what is smooth between strokes."""
 
+import itertools
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lofikit.evaluation.listening import spectrum, timbre_distance
 from lofikit.representations.base import FREE, Frames, Representation, Samples
 from lofikit.representations.code_decoder import Smoothing, delayed
 from lofikit.representations.codes import Codes, CodesConfig
@@ -14,6 +17,7 @@ from lofikit.representations.overlap import hann, windows
 from lofikit.representations.phase import PhaseFinder
 from lofikit.testing.components import music as tune
 from lofikit.testing.representations import training_clips
+from lofikit.timbre import equalised
 
 RATE = 4410
 laws = settings(max_examples=40, deadline=None)
@@ -23,6 +27,11 @@ def fitted(config: CodesConfig) -> Codes:
     found = Codes(config, RATE)
     found.fit(training_clips(RATE), seed=0)
     return found
+
+
+@cache
+def fitted_once() -> Codes:
+    return fitted(CodesConfig())
 
 
 # The delay
@@ -179,3 +188,43 @@ def test_takes_begin_at_once_and_not_out_of_silence() -> None:
     frames = told(codes, [0])
     loudness = np.sqrt(np.square(spectra_of(decode(codes, frames))).sum(axis=2))[0]
     assert loudness[1:4].mean() > 0.5 * loudness[8:-8].mean()
+
+
+# The balance of low and high
+
+
+def bright(samples: Samples) -> Samples:
+    """Music with more of the high tones than codes of :func:`tune` have learned."""
+    return np.clip(equalised(samples, RATE, np.array([[-6.0, 0.0, 6.0, 12.0]])), -1, 1)
+
+
+def test_what_codes_lose_of_music_is_given_back_to_what_follows() -> None:
+    codes = fitted(CodesConfig())
+    music = bright(tune(16 * RATE, RATE, channels=1, seed=5))
+    prompt, after = music[:, : 8 * RATE], music[:, 8 * RATE :]
+    frames = codes.encode(np.pad(prompt, ((0, 0), (codes.window - codes.spec.hop, 0))))
+    distances = []
+    for decoder in (codes.decoder(), codes.decoder_after(prompt, frames)):
+        back = np.concatenate([decoder.push(codes.encode(after)), decoder.flush()], axis=1)
+        distances.append(timbre_distance(spectrum(back[0], RATE), spectrum(after[0], RATE)))
+    assert distances[1] < 0.7 * distances[0]
+
+
+@laws
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4))
+def test_a_decoder_after_music_gives_the_same_however_it_is_cut(cuts: list[int]) -> None:
+    codes = fitted_once()
+    music = bright(tune(3 * RATE, RATE, channels=1, seed=5))
+    frames = codes.encode(music)
+    parts, position = [], 0
+    decoder = codes.decoder_after(music, frames)
+    for cut in itertools.cycle(cuts):
+        parts.append(decoder.push(frames[:, position : position + cut]))
+        position += cut
+        if position >= frames.shape[1]:
+            break
+    whole = codes.decoder_after(music, frames)
+    np.testing.assert_array_equal(
+        np.concatenate([*parts, decoder.flush()], axis=1),
+        np.concatenate([whole.push(frames), whole.flush()], axis=1),
+    )

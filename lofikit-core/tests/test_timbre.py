@@ -29,7 +29,7 @@ from lofikit.representations.codes import Codes, CodesConfig
 from lofikit.samples import SampleStore, open_samples
 from lofikit.sources.base import ClipData
 from lofikit.testing.representations import check_signals
-from lofikit.timbre import equalised, timbre_signals
+from lofikit.timbre import equalised, restoring_gains, timbre_signals
 
 RATE = 4410
 NAMES = ("timbre-1", "timbre-2", "beat", "timbre-3")
@@ -42,6 +42,38 @@ def coloured(seconds: float, tilt: float, seed: int = 0) -> NDArray[np.float32]:
     bins *= 10 ** (-tilt / 20 * np.linspace(0, 1, len(bins)))
     samples = np.fft.irfft(bins, len(noise))
     return (0.1 * samples / samples.std()).astype(np.float32)
+
+
+def test_gains_bring_back_what_an_equaliser_took() -> None:
+    music = np.stack([coloured(4.0, 10.0), coloured(4.0, 20.0, seed=1)])
+    settings = np.array([[4.0, 2.0, 0.0, -4.0], [-3.0, -3.0, 3.0, 3.0]])
+    frequencies = np.linspace(0, RATE / 2, 257)
+    gains = restoring_gains(music, equalised(music, RATE, settings), RATE, frequencies)
+    mels = np.log1p(frequencies / 700)
+    knots = np.linspace(0, mels[-1], 4)
+    inner = (frequencies > 150) & (frequencies < 2000)
+    for row, taken in zip(gains, settings, strict=True):
+        # An equaliser keeps the level, and so its gains are known but for a constant.
+        sums = 20 * np.log10(row[inner]) + np.interp(mels[inner], knots, taken)
+        assert np.ptp(sums) < 2.0
+
+
+def test_gains_are_bounded_and_leave_silence_alone() -> None:
+    music = np.stack([coloured(2.0, 0.0), np.zeros(2 * RATE, np.float32), coloured(2.0, 0.0)])
+    heard = np.stack([coloured(2.0, 60.0), coloured(2.0, 0.0), np.zeros(2 * RATE, np.float32)])
+    gains = restoring_gains(music, heard, RATE, np.linspace(0, RATE / 2, 257))
+    assert gains[0].max() == pytest.approx(2.0)
+    np.testing.assert_array_equal(gains[1:], 1.0)
+    np.testing.assert_array_equal(
+        restoring_gains(music[:, :0], heard[:, :0], RATE, np.linspace(0, RATE / 2, 257)), 1.0
+    )
+
+
+@pytest.mark.parametrize("rate", [RATE, 44_100])
+def test_gains_hold_at_any_rate(rate: int) -> None:
+    music = coloured(8.0, 5.0)[None]
+    gains = restoring_gains(music, 0.5 * music, rate, np.linspace(0, rate / 2, 65))
+    np.testing.assert_allclose(gains, 2.0, rtol=0.02)
 
 
 def test_signals_are_the_balance_of_bands() -> None:

@@ -131,7 +131,12 @@ class BatchPerformer:
         self._stream: Stream = model.stream(batch, sampling, seed)
         prompts = self._whole_frames(model, prompts)
         frames = self._prompt_frames(model, prompts, bpm, pulse, beats, music)
-        self._decoder: Decoder = representation.decoder(batch)
+        # A take from noise is not to have the balance of noise.
+        self._decoder: Decoder = (
+            representation.decoder_after(prompts, frames)
+            if music
+            else representation.decoder(batch)
+        )
         for _ in primed(self._stream, model, frames):
             pass
         heard = self._decode(frames)

@@ -91,12 +91,23 @@ def mel_filters(rate: int, size: int) -> NDArray[np.float32]:
     """Returns mel filters, each the mean of its bins, shape (:data:`BANDS`, 1 + size // 2)."""
     import librosa
 
-    lowest = min(LOWEST, rate / 40)
     filters = librosa.filters.mel(
-        sr=rate, n_fft=size, n_mels=BANDS, fmin=lowest, htk=True, norm=None
+        sr=rate, n_fft=size, n_mels=BANDS, fmin=_lowest(rate), htk=True, norm=None
     )
     sums = filters.sum(axis=1, keepdims=True)
     return np.asarray(filters / np.maximum(sums, 1e-6), dtype=np.float32)
+
+
+def mel_middles(rate: int) -> Array:
+    """Returns the frequencies in Hz that mel filters are highest at, shape (:data:`BANDS`,)."""
+    import librosa
+
+    edges = librosa.mel_frequencies(BANDS + 2, fmin=_lowest(rate), fmax=rate / 2, htk=True)
+    return np.asarray(edges[1:-1], dtype=np.float64)
+
+
+def _lowest(rate: int) -> float:
+    return min(LOWEST, rate / 40)
 
 
 def spectral_error(one: Samples, other: Samples, rate: int) -> float:

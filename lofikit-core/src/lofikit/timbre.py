@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lofikit.spectrum import Samples, spectrum
+from lofikit.levelling import MOST, SILENCE
+from lofikit.spectrum import Samples, mel_middles, spectrum
 
 KNOTS = 8
 """Bands of the equaliser, evenly spread over the mel scale."""
@@ -71,3 +72,31 @@ def equalised(samples: Samples, rate: int, settings: NDArray[np.float64]) -> Sam
     played = irfft(rfft(samples, size) * factors, size)[:, :length]
     before, after = (np.sqrt(np.square(x).mean(axis=1, keepdims=True)) for x in (samples, played))
     return np.asarray(played * (before / np.maximum(after, 1e-9)), dtype=np.float32)
+
+
+def restoring_gains(
+    original: Samples, heard: Samples, rate: int, frequencies: NDArray[np.floating]
+) -> Samples:
+    """Returns what brings music back to the balance of low and high that it had.
+
+    Args:
+        original: The music, shape (batch, n).
+        heard: The same after some loss, shape (batch, n).
+        rate: Sample rate in Hz.
+        frequencies: In Hz, ascending.
+
+    Returns:
+        A factor for each frequency, within :data:`lofikit.levelling.MOST`, shape (batch,
+        frequencies): the difference of the mean levels of mel bands in dB, and between their
+        middles straight lines. 1 for silence, and for no music at all.
+    """
+    gains = np.ones((len(original), len(frequencies)), np.float32)
+    middles = mel_middles(rate)
+    most = 20 * np.log10(MOST)
+    for row, pair in enumerate(zip(original, heard, strict=True)):
+        if min(np.sqrt(np.square(x).mean()) if len(x) else 0.0 for x in pair) < SILENCE:
+            continue
+        had, has = (spectrum(x, rate).levels().mean(axis=0, dtype=np.float64) for x in pair)
+        decibels = np.clip(had - has, -most, most)
+        gains[row] = 10 ** (np.interp(frequencies, middles, decibels) / 20)
+    return gains

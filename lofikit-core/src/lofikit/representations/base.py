@@ -173,6 +173,18 @@ class Representation(ABC):
         which lack the frames that overlap them.
         """
 
+    def decoder_after(self, samples: Samples, frames: Frames) -> Decoder:
+        """Returns a decoder for the frames of some music, and for what goes on from it.
+
+        As the music is known, what encoding changes of it all along may be undone. The default
+        is a decoder as any other.
+
+        Args:
+            samples: The music, shape (batch, n).
+            frames: Its frames, ``window - hop`` zeros having been added before it.
+        """
+        return self.decoder(len(samples))
+
     @property
     def tolerance(self) -> float | None:
         """Largest absolute error of a round trip of samples in [-1, 1].

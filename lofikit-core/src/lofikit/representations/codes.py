@@ -34,6 +34,7 @@ from lofikit.representations.code_signals import (
 from lofikit.representations.codebooks import fit_books, principal_components
 from lofikit.representations.overlap import hann, windows
 from lofikit.spectrum import LOWEST
+from lofikit.timbre import restoring_gains
 
 if TYPE_CHECKING:
     from lofikit.representations.quantisation import Quantiser
@@ -265,6 +266,16 @@ class Codes(Representation):
         """
         self._require_learned()
         return CodesDecoder(self, batch)
+
+    def decoder_after(self, samples: Samples, frames: Frames) -> Decoder:
+        """Returns a decoder that gives back the balance of low and high that codes lose.
+
+        Codes of music unlike what they were learned from are nearer to that than the music is.
+        """
+        heard = self.decoder(len(frames)).push(frames)[:, self.window - self._hop :]
+        original = samples[:, : heard.shape[1]]
+        gains = restoring_gains(original, heard, self.sample_rate, self._frequencies)
+        return CodesDecoder(self, len(frames), gains)
 
     def magnitudes(self, ids: Frames) -> NDArray[np.float32]:
         """Returns the spectra that codes stand for.
