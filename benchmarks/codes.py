@@ -1,4 +1,5 @@
-"""What codes keep of music, which phase they get, how they are smoothed, and what they cost.
+"""What codes keep of music, which phase they get, how they are smoothed, what is given back of
+what they lose, and what they cost.
 
     python benchmarks/codes.py CLIPS [--hold-out NAME ...] [--rates 4410 11025 22050]
 
@@ -56,6 +57,7 @@ def main() -> None:
         codes(training, test, rate)
         phases(training, test, rate)
         smoothing(training, [clips[name] for name in args.hold_out], rate)
+        balance(training, [clips[name] for name in args.hold_out], rate)
 
 
 def levelled(clip: Audio, rate: int) -> Samples:
@@ -134,6 +136,34 @@ def smoothing(training: list[Samples], whole: list[Samples], rate: int) -> None:
         error = f"{np.mean(errors):.2f}"
         print(f"| {rise} | {fall} | {stroke} | {error} | {figures(back, rate)} |")
     code_decoder.RISE, code_decoder.FALL, code_decoder.STROKE = usual
+
+
+def balance(training: list[Samples], whole: list[Samples], rate: int) -> None:
+    """Prints how near music comes that goes on from a prompt, its balance given back or not."""
+    found = Codes(CodesConfig(onsets=1), rate)
+    found.fit(training, 0)
+    rows: dict[str, list[list[float]]] = {"codes": [], "the balance given back": []}
+    flat = []
+    for clip in whole:
+        for start in range(0, len(clip) - 22 * rate, 10 * rate):
+            prompt = clip[None, start : start + 8 * rate]
+            after = clip[None, start + 8 * rate : start + 22 * rate]
+            flat.append(measure(after[0], rate)["flatness"])
+            frames = found.encode(np.pad(prompt, ((0, 0), (found.window - found.spec.hop, 0))))
+            follow = found.encode(after)
+            decoders = found.decoder(), found.decoder_after(prompt, frames)
+            for row, decoder in zip(rows.values(), decoders, strict=True):
+                back = np.concatenate([decoder.push(follow), decoder.flush()], axis=1)
+                wanted = after[:, : back.shape[1]]
+                of = measure(back[0], rate, wanted[0])
+                level = 20 * np.log10(back.std() / wanted.std())
+                error = spectral_error(back, wanted, rate)
+                row.append([error, of["log_mel_distance"], of["flatness"], level])
+    print(
+        f"| of what follows a prompt | log-mel dB | timbre dB | flatness {np.mean(flat):.1f} | level |"
+    )
+    for name, values in rows.items():
+        print(f"| {name} | {' | '.join(f'{mean:.2f}' for mean in np.mean(values, axis=0))} |")
 
 
 def figures(music: list[Samples], rate: int) -> str:
