@@ -159,9 +159,8 @@ def balance(training: list[Samples], whole: list[Samples], rate: int) -> None:
                 level = 20 * np.log10(back.std() / wanted.std())
                 error = spectral_error(back, wanted, rate)
                 row.append([error, of["log_mel_distance"], of["flatness"], level])
-    print(
-        f"| of what follows a prompt | log-mel dB | timbre dB | flatness {np.mean(flat):.1f} | level |"
-    )
+    print("| what follows a prompt | log-mel dB | timbre distance dB | flatness dB | level dB |")
+    print(f"| the music | | | {np.mean(flat):.2f} | |")
     for name, values in rows.items():
         print(f"| {name} | {' | '.join(f'{mean:.2f}' for mean in np.mean(values, axis=0))} |")
 
