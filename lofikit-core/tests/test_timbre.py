@@ -29,7 +29,7 @@ from lofikit.representations.codes import Codes, CodesConfig
 from lofikit.samples import SampleStore, open_samples
 from lofikit.sources.base import ClipData
 from lofikit.testing.representations import check_signals
-from lofikit.timbre import equalised, restoring_gains, timbre_signals
+from lofikit.timbre import HALF_KNOWN, equalised, restoring_gains, timbre_signals
 
 RATE = 4410
 NAMES = ("timbre-1", "timbre-2", "beat", "timbre-3")
@@ -52,17 +52,31 @@ def test_gains_bring_back_what_an_equaliser_took() -> None:
     mels = np.log1p(frequencies / 700)
     knots = np.linspace(0, mels[-1], 4)
     inner = (frequencies > 150) & (frequencies < 2000)
+    known = 4 / (4 + HALF_KNOWN)
     for row, taken in zip(gains, settings, strict=True):
         # An equaliser keeps the level, and so its gains are known but for a constant.
-        sums = 20 * np.log10(row[inner]) + np.interp(mels[inner], knots, taken)
+        sums = 20 * np.log10(row[inner]) / known + np.interp(mels[inner], knots, taken)
         assert np.ptp(sums) < 2.0
 
 
+def test_the_longer_music_is_the_more_of_its_loss_is_given_back() -> None:
+    music, frequencies = coloured(32.0, 10.0)[None], np.linspace(0, RATE / 2, 257)
+    heard = equalised(music, RATE, np.array([[6.0, 2.0, -2.0, -6.0]]))
+    ranges = []
+    for seconds in (0.25, 2.0, 8.0, 32.0):
+        stretch = slice(0, round(seconds * RATE))
+        gains = restoring_gains(music[:, stretch], heard[:, stretch], RATE, frequencies)
+        ranges.append(float(np.ptp(20 * np.log10(gains))))
+    assert ranges == sorted(ranges)
+    assert ranges[0] < 1.0
+    assert 6.0 < ranges[-1] < 12.0
+
+
 def test_gains_are_bounded_and_leave_silence_alone() -> None:
-    music = np.stack([coloured(2.0, 0.0), np.zeros(2 * RATE, np.float32), coloured(2.0, 0.0)])
-    heard = np.stack([coloured(2.0, 60.0), coloured(2.0, 0.0), np.zeros(2 * RATE, np.float32)])
+    flat, rest = coloured(8.0, 0.0), np.zeros(8 * RATE, np.float32)
+    music, heard = np.stack([flat, rest, flat]), np.stack([coloured(8.0, 60.0), flat, rest])
     gains = restoring_gains(music, heard, RATE, np.linspace(0, RATE / 2, 257))
-    assert gains[0].max() == pytest.approx(2.0)
+    assert 0.5 <= gains[0].min() < gains[0].max() == pytest.approx(2.0)
     np.testing.assert_array_equal(gains[1:], 1.0)
     np.testing.assert_array_equal(
         restoring_gains(music[:, :0], heard[:, :0], RATE, np.linspace(0, RATE / 2, 257)), 1.0
@@ -70,10 +84,10 @@ def test_gains_are_bounded_and_leave_silence_alone() -> None:
 
 
 @pytest.mark.parametrize("rate", [RATE, 44_100])
-def test_gains_hold_at_any_rate(rate: int) -> None:
+def test_gains_leave_the_level_alone(rate: int) -> None:
     music = coloured(8.0, 5.0)[None]
     gains = restoring_gains(music, 0.5 * music, rate, np.linspace(0, rate / 2, 65))
-    np.testing.assert_allclose(gains, 2.0, rtol=0.02)
+    np.testing.assert_allclose(gains, 1.0, rtol=0.02)
 
 
 def test_signals_are_the_balance_of_bands() -> None:

@@ -14,7 +14,7 @@ from lofikit.beats import NO_BEATS, Beats
 from lofikit.errors import OptionError
 from lofikit.models.base import Sampling, Stream
 from lofikit.performers import BatchPerformer
-from lofikit.representations.base import FREE
+from lofikit.representations.base import FREE, Decoder, Frames, Samples
 from lofikit.representations.code_signals import NO_BEAT
 from lofikit.representations.codes import Codes, CodesConfig
 from lofikit.timekeeping import Timekeeper
@@ -178,6 +178,24 @@ def test_prompts_and_takes_have_the_level_of_what_was_given(codes: Codes, model:
         for x in (prompts, performer.prompts)
     )
     np.testing.assert_allclose(heard, given, atol=0.5)
+
+
+def test_takes_of_music_and_not_of_noise_get_back_what_codes_lose(
+    codes: Codes, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after: list[tuple[int, int]] = []
+    whole = codes.decoder_after
+
+    def watched(samples: Samples, frames: Frames) -> Decoder:
+        after.append((samples.shape[1], frames.shape[1] * codes.spec.hop))
+        return whole(samples, frames)
+
+    monkeypatch.setattr(codes, "decoder_after", watched)
+    BatchPerformer(model, codes, bars(9.0)[None], Sampling(), 0, music=False)
+    assert after == []
+    BatchPerformer(model, codes, bars(9.0)[None], Sampling(), 0)
+    ((samples, frames),) = after
+    assert samples == frames
 
 
 def test_codes_that_tell_the_beat_alone_keep_time_too() -> None:

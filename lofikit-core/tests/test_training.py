@@ -112,6 +112,29 @@ def test_chunks_are_drawn_while_the_model_learns(tmp_path: Path, music: Path) ->
     assert ahead == [True] * 6
 
 
+def test_chunks_are_drawn_on_one_thread_and_none_is_left_at_the_end(
+    tmp_path: Path, music: Path
+) -> None:
+    made = session(tmp_path / "run", music)
+    draw, threads, drawing = made.chunks.draw, set(), []
+
+    def slow(batch: int, seed: int, step: int) -> Frames:
+        drawing.append(step)
+        threads.add(threading.get_ident())
+        time.sleep(0.05)
+        frames = draw(batch, seed, step)
+        drawing.remove(step)
+        return frames
+
+    made.chunks.draw = slow  # type: ignore[assignment,method-assign]
+    _interrupt_at(made, 3)
+    assert train(made).step == 3
+    assert drawing == []
+    assert train(made).finished
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
 def test_a_chunk_that_cannot_be_drawn_ahead_ends_the_training(tmp_path: Path, music: Path) -> None:
     made = session(tmp_path / "run", music)
     draw = made.chunks.draw

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lofikit.budget import fitted, time_steps
@@ -107,18 +108,35 @@ class Session:
         if self._drawn is None or self._drawn[0] != key:
             self._drawn = key, self._draw(key)
             if more:
-                after = (batch, seed, step - turn + self.model.carry)
-                self._coming = after, self._drawing.submit(self.chunks.draw, *after)
+                self._coming = self._begun((batch, seed, step - turn + self.model.carry))
         first = turn * (self.model.chunk - self.model.block)
         return self._drawn[1][:, first : first + self.model.chunk]
 
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """Leaves no chunks that are still being drawn, however the block ends."""
+        try:
+            yield
+        finally:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Waits for what is being drawn ahead, and leaves it."""
+        if self._coming is not None:
+            wait([self._coming[1]])
+            self._coming = None
+
+    def _begun(self, key: _Draw) -> tuple[_Draw, Future[Frames]]:
+        # Everything is drawn on one thread, so that what a representation keeps by thread is one.
+        return key, self._drawing.submit(self.chunks.draw, *key)
+
     def _draw(self, key: _Draw) -> Frames:
-        coming, self._coming = self._coming, None
-        # Waited for though it be another's: a representation is used by one thread at a time.
-        drawn = None if coming is None else coming[1].result()
-        if coming is not None and drawn is not None and coming[0] == key:
-            return drawn
-        return self.chunks.draw(*key)
+        if self._coming is None or self._coming[0] != key:
+            self._rest()
+            self._coming = self._begun(key)
+        coming = self._coming[1]
+        self._rest()
+        return coming.result()
 
     def held_out_loss(self, settings: StepSettings) -> float | None:
         """Returns the mean loss of the held-back clips, in batches that fit any memory."""
@@ -221,20 +239,22 @@ def _keep_to_time(session: Session, minutes: float) -> None:
     """Chooses the steps of a new run by the time that they take."""
     run, model, training = session.run, session.model, session.run.config.training
     before = model.state()
-    timed = [
-        time_steps(
-            model,
-            p,
-            model.default_loss,
-            # Drawn as in training: once for all that follow one another, and ahead.
-            lambda n, step: session.examples(n, 0, step, step % model.carry, more=True),
-        )
-        for p in training.phases
-    ]
+    with session.drawing():
+        timed = [
+            time_steps(
+                model,
+                p,
+                model.default_loss,
+                # Drawn as in training: once for all that follow one another, and ahead.
+                lambda n, step: session.examples(n, 0, step, step % model.carry, more=True),
+            )
+            for p in training.phases
+        ]
     settings = training.phases[0].settings(model.default_loss, 0, 0.0, 0)
     session.held_out_loss(settings)  # the first one compiles
     began = time.perf_counter()
     session.held_out_loss(settings)
+    session.examples(training.phases[0].batch_size, 1, 0)  # an epoch's first are waited for
     epoch_seconds = time.perf_counter() - began
     model.load_state(before)
     steps = [session.steps_of(phase) for phase in training.phases]

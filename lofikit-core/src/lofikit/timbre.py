@@ -14,6 +14,8 @@ KNOTS = 8
 """Bands of the equaliser, evenly spread over the mel scale."""
 MOST_BANDS = 32
 """Bands of timbre, of which each has mel bands of its own."""
+HALF_KNOWN = 8.0
+"""Seconds of music of which half the difference from other music is that of its notes."""
 _RINGING = 0.05  # seconds that a filter rings before and after, at most
 
 
@@ -77,7 +79,10 @@ def equalised(samples: Samples, rate: int, settings: NDArray[np.float64]) -> Sam
 def restoring_gains(
     original: Samples, heard: Samples, rate: int, frequencies: NDArray[np.floating]
 ) -> Samples:
-    """Returns what brings music back to the balance of low and high that it had.
+    """Returns what brings music back to the balance of low and high that it had, or towards it.
+
+    What a stretch of music lost in some band it lost for good, or in a few of its notes. The
+    longer it is the more is taken to be for good: half of what was lost in :data:`HALF_KNOWN`.
 
     Args:
         original: The music, shape (batch, n).
@@ -87,16 +92,18 @@ def restoring_gains(
 
     Returns:
         A factor for each frequency, within :data:`lofikit.levelling.MOST`, shape (batch,
-        frequencies): the difference of the mean levels of mel bands in dB, and between their
-        middles straight lines. 1 for silence, and for no music at all.
+        frequencies): of the mean levels of mel bands in dB, and between their middles straight
+        lines. They leave the level about as it was. 1 for silence, and for no music at all.
     """
     gains = np.ones((len(original), len(frequencies)), np.float32)
-    middles = mel_middles(rate)
-    most = 20 * np.log10(MOST)
+    seconds = original.shape[1] / rate
+    known, most = seconds / (seconds + HALF_KNOWN), 20 * np.log10(MOST)
     for row, pair in enumerate(zip(original, heard, strict=True)):
         if min(np.sqrt(np.square(x).mean()) if len(x) else 0.0 for x in pair) < SILENCE:
             continue
         had, has = (spectrum(x, rate).levels().mean(axis=0, dtype=np.float64) for x in pair)
-        decibels = np.clip(had - has, -most, most)
-        gains[row] = 10 ** (np.interp(frequencies, middles, decibels) / 20)
+        lost = had - has
+        lost -= np.average(lost, weights=10 ** (has / 10))
+        decibels = np.clip(known * lost, -most, most)
+        gains[row] = 10 ** (np.interp(frequencies, mel_middles(rate), decibels) / 20)
     return gains

@@ -68,7 +68,7 @@ def train(
     progress = session.progress
     phases = session.run.config.training.phases
     saver = _Saver(session)
-    with _interruptible() as (interrupted, at_once):
+    with _interruptible() as (interrupted, at_once), session.drawing():
         while not progress.finished:
             phase = phases[progress.phase]
             complete = _epoch(session, phase, show, saver, interrupted)

@@ -153,7 +153,8 @@ class Representation(ABC):
     def encode(self, samples: Samples) -> Frames:
         """Returns the frames of all whole windows in ``samples``; nothing is padded.
 
-        In training it is called from a thread beside the model's, and from no other meanwhile.
+        In training it is called on a thread of its own, by one at a time, while the model learns
+        from what it returned before: that is not to be written to again.
 
         Args:
             samples: float32 in [-1, 1], shape (batch, n).

@@ -45,14 +45,17 @@ class CodesDecoder(Decoder):
     Args:
         codes: The fitted representation.
         batch: Number of streams.
+
+    Attributes:
         gains: Factors of the bins of all spectra, shape (batch, bins); ``None`` for none.
     """
 
-    def __init__(self, codes: Codes, batch: int, gains: Samples | None = None) -> None:
+    gains: NDArray[np.float32] | None = None
+
+    def __init__(self, codes: Codes, batch: int) -> None:
         from lofikit.representations.phase import PhaseFinder  # numba takes a while
 
         self._codes = codes
-        self._gains = gains
         self._delays = codes.delays
         self._phase = PhaseFinder(batch, codes.span, codes.spec.hop)
         self._silence = np.zeros((batch, codes.delays, codes.span // 2 + 1), np.float32)
@@ -87,8 +90,8 @@ class CodesDecoder(Decoder):
     def _spectra(self, books: Frames) -> NDArray[np.float32]:
         """Returns the next spectra, of which these are the books side by side."""
         spectra = self._codes.magnitudes(books)
-        if self._gains is not None:
-            spectra *= self._gains[:, None]
+        if self.gains is not None:
+            spectra *= self.gains[:, None]
         return spectra if self._smoothing is None else self._smoothing.push(spectra)
 
 

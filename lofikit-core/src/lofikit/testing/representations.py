@@ -84,7 +84,7 @@ class RepresentationSuite(ComponentSuite):
         check_silence(self.representation())
 
     def test_input_kept(self) -> None:
-        """Arrays that are given are not written to."""
+        """Arrays that are given are not written to, nor those that were returned."""
         check_input_kept(self.representation())
 
     def test_state(self) -> None:
@@ -274,11 +274,17 @@ def check_silence(representation: Representation) -> None:
 
 
 def check_input_kept(representation: Representation) -> None:
-    """Checks that neither samples nor frames that are given are written to."""
+    """Checks that neither samples nor frames that are given are written to, nor frames returned.
+
+    In training a model still learns from frames when the next ones are encoded.
+    """
     samples = next(_inputs(representation))[:, : representation.samples_for(5)].copy()
     before = samples.copy()
-    frames = np.array(representation.encode(samples))
+    returned = representation.encode(samples)
+    frames = np.array(returned)
     assert np.array_equal(samples, before), "encode writes to the samples that it is given"
+    representation.encode(samples[:, ::-1].copy())
+    assert np.array_equal(returned, frames), "encode writes to the frames that it returned before"
     kept = frames.copy()
     decoder = representation.decoder(len(frames))
     decoder.push(frames)
