@@ -1,5 +1,4 @@
-"""What codes keep of music, which phase they get, how they are smoothed, what is given back of
-what they lose, and what they cost.
+"""What codes keep of music and give back, the phase they get, their smoothing, and their cost.
 
     python benchmarks/codes.py CLIPS [--hold-out NAME ...] [--rates 4410 11025 22050]
 
