@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from lofikit.models.configs import Activation
 from lofikit.streaming.attention import NORM_EPSILON
+from lofikit_torch.gated import fits, gated_recurrence
 
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "linear": lambda x: x,
@@ -156,6 +157,10 @@ class GRULayer(nn.Module):
         units = self.recurrent.shape[1]
         if state is None:
             state = x.new_zeros(1, x.shape[0], units)
+        if fits(x, units):
+            given = functional.linear(x.transpose(0, 1), self.kernel, self.bias)
+            states = gated_recurrence(given, state[0], self.recurrent, self.recurrent_bias)
+            return states.transpose(0, 1), states[-1:]
         # torch has the reset gate before the update gate.
         weights = []
         for weight in (self.kernel, self.recurrent, self.bias, self.recurrent_bias):
