@@ -341,8 +341,9 @@ class Chunks:
         representation: Any = self._representation
         signals = timbre_signals(samples, self._rate, representation.signals)
         if told is not None:
-            signals = {
-                name: np.where(told[:, None], curve, np.float32(np.nan))
+            untold = np.where(told[:, None], np.float32(0), np.float32(np.nan))
+            signals = {  # the same all along
+                name: np.broadcast_to(curve[:, :1] + untold, curve.shape)
                 for name, curve in signals.items()
             }
         if self._beats:

@@ -77,7 +77,8 @@ def spectrum(samples: Samples, rate: int, hop: Fraction | int | None = None) -> 
     window /= np.sqrt(np.square(window).sum())
     count = 1 + (len(padded) - size) * hop.denominator // hop.numerator
     starts = np.arange(count) * hop.numerator // hop.denominator
-    framed = np.lib.stride_tricks.sliding_window_view(padded, size)[starts]
+    framed = np.lib.stride_tricks.sliding_window_view(padded, size)
+    framed = framed[:: int(hop)] if hop.denominator == 1 else framed[starts]
     from scipy.fft import rfft  # keeps single precision
 
     bins = rfft(framed * window)
