@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lofikit.evaluation.listening import spectrum, timbre_distance
 from lofikit.representations.base import FREE, Decoder, Frames, Representation, Samples
-from lofikit.representations.code_decoder import Smoothing, delayed
+from lofikit.representations.code_decoder import Smoothing, delayed, whole_stroke
 from lofikit.representations.codes import Codes, CodesConfig
 from lofikit.representations.overlap import hann, windows
 from lofikit.representations.phase import PhaseFinder
@@ -23,9 +23,9 @@ RATE = 4410
 laws = settings(max_examples=40, deadline=None)
 
 
-def fitted(config: CodesConfig) -> Codes:
-    found = Codes(config, RATE)
-    found.fit(training_clips(RATE), seed=0)
+def fitted(config: CodesConfig, rate: int = RATE) -> Codes:
+    found = Codes(config, rate)
+    found.fit(training_clips(rate), seed=0)
     return found
 
 
@@ -154,6 +154,17 @@ def test_codes_flicker_less_where_no_sound_is_told_to_begin() -> None:
     as_said = decode(plain, told(codes, [0])[:, :, 1:])
     np.testing.assert_allclose(unknown, as_said, rtol=0, atol=1e-5)
     np.testing.assert_allclose(strokes, as_said, rtol=0, atol=1e-5)
+
+
+def test_codes_of_low_rates_are_believed_less_and_smoothed_more() -> None:
+    """A stroke of 3 dB is one at 22,050 Hz, and not quite one at the paper's rate."""
+    assert [whole_stroke(rate) for rate in (44100, 22050, 4410, 2000)] == [2, 2, 4, 4]
+    assert 2 < whole_stroke(11025) < 4
+    low, high = (fitted(CodesConfig(onsets=1), rate) for rate in (RATE, 22050))
+    weak, strong = (decode(low, told(low, [c])) for c in (6, 15))
+    assert unrest(weak) < 0.95 * unrest(strong)
+    weak, strong = (decode(high, told(high, [c])) for c in (6, 15))
+    np.testing.assert_array_equal(weak, strong)
 
 
 def test_each_band_is_smoothed_by_its_own_strokes() -> None:

@@ -17,8 +17,21 @@ STEP = 128 / 4410
 """Seconds between spectra, for :data:`RISE` and :data:`FALL`."""
 RISE, FALL = 0.1, 0.6
 """How far spectra rise and fall of themselves, as shares of the way; less is smoother."""
-STROKE = 2.0
-"""Onset strength from which on nothing is smoothed, in dB."""
+STROKES = (2.0, 4.0)
+"""Onset strengths from which on nothing is smoothed, in dB: of high rates, and of low ones."""
+_HIGH = 22050
+
+
+def whole_stroke(rate: int) -> float:
+    """Returns the onset strength from which on nothing is smoothed, in dB.
+
+    At a lower rate codes are further from the music, and flicker more. So :data:`STROKES` lie
+    between, by the inverse root of the rate: 22,050 Hz has the first, 5,512 Hz the second.
+
+    Args:
+        rate: Sample rate in Hz.
+    """
+    return float(np.clip(STROKES[0] * np.sqrt(_HIGH / rate), *STROKES))
 
 
 def delayed(ids: Frames, delays: int) -> Frames:
@@ -100,7 +113,7 @@ class Smoothing:
 
     Codes of a sound that goes on flicker from one spectrum to the next, as music does not, and
     hide its strokes. Each bin goes :data:`RISE` or :data:`FALL` of the way from where it was to
-    what the codes say, all of it where a stroke of :data:`STROKE` begins, and in proportion
+    what the codes say, all of it where a stroke of :func:`whole_stroke` begins, and in proportion
     between. It falls more freely than it rises, since sounds end without being told.
 
     Args:
@@ -114,6 +127,7 @@ class Smoothing:
         self._last: NDArray[np.float32] | None = None
         hop = codes.spec.hop
         steps = hop / codes.sample_rate / STEP
+        self._stroke = whole_stroke(codes.sample_rate)
         self._rise, self._fall = (np.float32(1 - (1 - x) ** steps) for x in (RISE, FALL))
         # A stroke is told of when it is a quarter of a window in, and spectra swell further.
         self._held = -(-codes.span // (4 * hop))
@@ -122,7 +136,7 @@ class Smoothing:
 
     def hear(self, signals: Frames) -> None:
         """Takes the signals of more frames, each of which tells of the spectrum after its own."""
-        strengths = onset_strengths(signals[:, :, self._columns]) / STROKE
+        strengths = onset_strengths(signals[:, :, self._columns]) / self._stroke
         strokes = np.where(np.isnan(strengths), 1, np.minimum(strengths, 1))
         self._strokes = np.concatenate([self._strokes, strokes], axis=1).astype(np.float32)
 
