@@ -123,19 +123,20 @@ def smoothing(training: list[Samples], whole: list[Samples], rate: int) -> None:
     frames = [found.encode_clip(clip[None]) for clip in whole]
     print("| rise | fall | stroke dB | log-mel dB | flux dB | beat |")
     print(f"| the clips | | | | {figures(whole, rate)} |")
-    usual = (code_decoder.RISE, code_decoder.FALL, code_decoder.STROKES)
+    usual = (code_decoder.RISE, code_decoder.FALL, code_decoder.STROKE)
     for rise, fall, stroke in (
         (1.0, 1.0, 1.0), (0.1, 0.6, 1.0), (0.1, 0.6, 2.0), (0.1, 0.6, 4.0), (0.05, 1.0, 2.0),
-        (0.3, 0.3, 2.0), (0.3, 0.3, 4.0), (0.15, 0.15, 4.0),
+        (0.3, 0.3, 2.0), (0.3, 0.3, 4.0), (0.15, 0.15, 4.0), (0.15, 0.15, 6.0),
     ):  # fmt: skip
-        code_decoder.RISE, code_decoder.FALL = rise, fall
-        code_decoder.STROKES = stroke, stroke
+        # The same at every rate.
+        code_decoder.RISE, code_decoder.FALL = (rise, rise), (fall, fall)
+        code_decoder.STROKE = stroke, stroke
         pairs = list(zip(whole, frames, strict=True))
         back = [found.decode_clip(one, len(clip))[0] for clip, one in pairs]
         errors = [spectral_error(a[None], b[None], rate) for a, b in zip(back, whole, strict=True)]
         error = f"{np.mean(errors):.2f}"
         print(f"| {rise} | {fall} | {stroke} | {error} | {figures(back, rate)} |")
-    code_decoder.RISE, code_decoder.FALL, code_decoder.STROKES = usual
+    code_decoder.RISE, code_decoder.FALL, code_decoder.STROKE = usual
 
 
 def balance(training: list[Samples], whole: list[Samples], rate: int) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lofikit.evaluation.listening import spectrum, timbre_distance
 from lofikit.representations.base import FREE, Decoder, Frames, Representation, Samples
-from lofikit.representations.code_decoder import Smoothing, delayed, whole_stroke
+from lofikit.representations.code_decoder import Smoothing, delayed, smoothing_at
 from lofikit.representations.codes import Codes, CodesConfig
 from lofikit.representations.overlap import hann, windows
 from lofikit.representations.phase import PhaseFinder
@@ -157,9 +157,10 @@ def test_codes_flicker_less_where_no_sound_is_told_to_begin() -> None:
 
 
 def test_codes_of_low_rates_are_believed_less_and_smoothed_more() -> None:
-    """A stroke of 3 dB is one at 22,050 Hz, and not quite one at the paper's rate."""
-    assert [whole_stroke(rate) for rate in (44100, 22050, 4410, 2000)] == [2, 2, 4, 4]
-    assert 2 < whole_stroke(11025) < 4
+    """A stroke of 3 dB is one at 22,050 Hz, and half of one at the paper's rate."""
+    assert smoothing_at(44100) == smoothing_at(22050) == pytest.approx((0.1, 0.6, 2.0))
+    assert smoothing_at(2000) == smoothing_at(4410) == pytest.approx((0.15, 0.15, 6.0))
+    assert 2 < smoothing_at(11025)[2] < 6
     low, high = (fitted(CodesConfig(onsets=1), rate) for rate in (RATE, 22050))
     weak, strong = (decode(low, told(low, [c])) for c in (6, 15))
     assert unrest(weak) < 0.95 * unrest(strong)
@@ -190,7 +191,7 @@ def test_a_stroke_swells_on_after_the_spectrum_that_it_is_told_of() -> None:
     smoothed = np.concatenate(parts, axis=1)
     np.testing.assert_allclose(smoothed[:, :18], spectra[:, :18], rtol=1e-5)
     assert smoothed[:, 25].max() < 0.5
-    assert smoothed[:, 26].max() < 0.5
+    assert smoothed[:, 26].max() < 0.7
     assert smoothed[:, 39].min() > 0.5  # no less than what the codes say, in the end
 
 

@@ -15,23 +15,27 @@ if TYPE_CHECKING:
 
 STEP = 128 / 4410
 """Seconds between spectra, for :data:`RISE` and :data:`FALL`."""
-RISE, FALL = 0.1, 0.6
+RATES = (4410, 22050)
+"""Sample rates in Hz that the smoothing is given for; in between it lies in between."""
+RISE, FALL = (0.15, 0.1), (0.15, 0.6)
 """How far spectra rise and fall of themselves, as shares of the way; less is smoother."""
-STROKES = (2.0, 4.0)
-"""Onset strengths from which on nothing is smoothed, in dB: of high rates, and of low ones."""
-_HIGH = 22050
+STROKE = (6.0, 2.0)
+"""Onset strength from which on nothing is smoothed, in dB."""
 
 
-def whole_stroke(rate: int) -> float:
-    """Returns the onset strength from which on nothing is smoothed, in dB.
+def smoothing_at(rate: int) -> tuple[float, float, float]:
+    """Returns the rise, the fall and the stroke of a rate.
 
-    At a lower rate codes are further from the music, and flicker more. So :data:`STROKES` lie
-    between, by the inverse root of the rate: 22,050 Hz has the first, 5,512 Hz the second.
+    At a low rate codes are further from the music, and flicker more.
 
     Args:
         rate: Sample rate in Hz.
     """
-    return float(np.clip(STROKES[0] * np.sqrt(_HIGH / rate), *STROKES))
+    rise, fall, stroke = (
+        float(np.exp(np.interp(np.log(rate), np.log(RATES), np.log(pair))))
+        for pair in (RISE, FALL, STROKE)
+    )
+    return rise, fall, stroke
 
 
 def delayed(ids: Frames, delays: int) -> Frames:
@@ -113,8 +117,8 @@ class Smoothing:
 
     Codes of a sound that goes on flicker from one spectrum to the next, as music does not, and
     hide its strokes. Each bin goes :data:`RISE` or :data:`FALL` of the way from where it was to
-    what the codes say, all of it where a stroke of :func:`whole_stroke` begins, and in proportion
-    between. It falls more freely than it rises, since sounds end without being told.
+    what the codes say, all of it where a :data:`STROKE` begins, and in proportion between. It may
+    fall more freely than it rises, since sounds end without being told.
 
     Args:
         codes: The representation; its bands of onsets are smoothed each by itself.
@@ -127,8 +131,8 @@ class Smoothing:
         self._last: NDArray[np.float32] | None = None
         hop = codes.spec.hop
         steps = hop / codes.sample_rate / STEP
-        self._stroke = whole_stroke(codes.sample_rate)
-        self._rise, self._fall = (np.float32(1 - (1 - x) ** steps) for x in (RISE, FALL))
+        rise, fall, self._stroke = smoothing_at(codes.sample_rate)
+        self._rise, self._fall = (np.float32(1 - (1 - x) ** steps) for x in (rise, fall))
         # A stroke is told of when it is a quarter of a window in, and spectra swell further.
         self._held = -(-codes.span // (4 * hop))
         # Of the first spectrum no frame before it tells anything.
