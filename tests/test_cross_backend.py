@@ -104,6 +104,10 @@ def _generated(model, prompt):
         ("lru", CLASSES, GUIDED),
         *((model, CLASSES, {"carry": 3}) for model in ("lstm", "gru", "lru")),
         ("samplernn", CLASSES, {"carry": 3, "window": 20}),
+        # Units in sixteens learn by the compiled recurrence in torch.
+        ("gru", REAL, {"units": 16}),
+        ("gru", CLASSES, {"units": 32, "carry": 3}),
+        ("samplernn", CLASSES, {"units": 16}),
     ],
 )
 def test_trainings_agree_step_by_step(model, spec, options):

@@ -14,7 +14,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "torch/tcn": {"filters": 6, "dilations": (1, 2), "window": 16},
     "torch/lstm": {"units": 6, "layers": 2, "window": 16},
     "torch/seq2seq": {"units": 6, "block": 4},
-    "torch/gru": {"units": 6, "window": 16, "dropout": 0.0},
+    "torch/gru": {"units": 16, "window": 16, "dropout": 0.0},
     "torch/transformer": {
         "width": 12,
         "layers": 2,
@@ -24,7 +24,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "window": 16,
     },
     "torch/wavenet": {"channels": 6, "skips": 5, "dilations": (1, 2), "window": 16},
-    "torch/samplernn": {"frame": 4, "units": 6, "width": 5, "window": 16},
+    "torch/samplernn": {"frame": 4, "units": 16, "width": 5, "window": 16},
     "torch/lru": {"width": 6, "states": 5, "blocks": 2, "window": 16},
 }
 

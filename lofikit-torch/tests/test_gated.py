@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -54,6 +57,14 @@ def test_states_and_gradients(seed: int, batch: int, time: int, units: int) -> N
         assert error < 1e-4
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("told", [False, True])
 def test_layers_learn_by_it_what_torch_has_them_learn(
     told: bool, monkeypatch: pytest.MonkeyPatch
@@ -63,7 +74,13 @@ def test_layers_learn_by_it_what_torch_has_them_learn(
     for parameter in layer.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     state = torch.randn(1, 3, 32) if told else None
-    assert fits(x, 32)
+    calls = []
+
+    def counted(*parts: Tensor) -> Tensor:
+        calls.append(parts)
+        return gated_recurrence(*parts)
+
+    monkeypatch.setattr("lofikit_torch.layers.gated_recurrence", counted)
 
     def learned() -> list[Tensor]:
         layer.zero_grad()
@@ -72,8 +89,11 @@ def test_layers_learn_by_it_what_torch_has_them_learn(
         return [outputs, left, *(parameter.grad for parameter in layer.parameters())]
 
     ours = learned()
+    assert len(calls) == 1
     monkeypatch.setattr("lofikit_torch.layers.fits", lambda x, units: False)
-    for one, other in zip(ours, learned(), strict=True):
+    torchs = learned()
+    assert len(calls) == 1
+    for one, other in zip(ours, torchs, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
@@ -82,7 +102,36 @@ def test_only_what_learns_in_whole_vectors_takes_it() -> None:
     assert fits(x, 32)
     assert not fits(x, 24)
     assert not fits(x.double(), 32)
+    assert not fits(x[:0], 32)
     with torch.no_grad():
         assert not fits(x, 32)
     with torch.autocast("cpu", torch.bfloat16):
         assert not fits(x, 32)
+    torch.set_num_threads(8)
+    assert not fits(x, 32)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(5, 2, 72), (2, 24), (72, 24), (72,)],  # no whole vectors
+        [(5, 2, 96), (1, 64), (96, 32), (96,)],  # as many values, and another batch
+        [(5, 2, 96), (2, 32), (32, 96), (96,)],
+        [(5, 2, 96), (2, 32), (96, 32), (32,)],
+        [(0, 2, 96), (2, 32), (96, 32), (96,)],
+    ],
+)
+def test_shapes_that_do_not_belong_together_are_refused(shapes: list[tuple[int, ...]]) -> None:
+    with pytest.raises(ValueError, match="do not go with"):
+        gated_recurrence(*map(torch.zeros, shapes))
+
+
+def test_what_a_chunk_left_is_freed_after_its_gradient() -> None:
+    given, weights = torch.randn(9, 2, 48), torch.randn(48, 16, requires_grad=True)
+    states = gated_recurrence(given, torch.zeros(2, 16), weights, torch.zeros(48))
+    (_, _, kept) = states.grad_fn.saved_tensors
+    left = weakref.ref(kept)
+    loss = states.sum()
+    del kept, states
+    loss.backward()
+    assert left() is None

@@ -109,13 +109,14 @@ def test_frames_that_do_not_fit(
     assert error.value.hint
 
 
-def test_too_little_memory_is_explained() -> None:
+@pytest.mark.parametrize("empty", [torch.empty, np.empty])
+def test_too_little_memory_is_explained(empty: Any) -> None:
     options = TorchTCNConfig(device="cpu")
     with (
         pytest.raises(LofikitError, match="too little memory") as error,
         working(torch.device("cpu"), options, training=True),
     ):
-        torch.empty(1 << 55)
+        empty(1 << 55)
     assert "--model.micro-batch" in error.value.hint
 
 

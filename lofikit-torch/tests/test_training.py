@@ -177,7 +177,7 @@ def test_a_carried_training_that_is_stopped_resumes_to_the_same_bits(
     tmp_path: Path, music: Path
 ) -> None:
     def session(name: str) -> Session:
-        options = {"units": 6, "layers": 1, "window": 40, "carry": 3, "device": "cpu"}
+        options = {"units": 16, "layers": 1, "window": 40, "carry": 3, "device": "cpu"}
         plan = {"phases": [{"epochs": 2, "steps": 7, "batch_size": 3}], "audition": 0.0}
         config = RunConfig(
             library=str(music),

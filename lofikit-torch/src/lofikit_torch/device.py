@@ -77,7 +77,7 @@ def working(device: torch.device, options: TorchOptions, training: bool) -> Iter
     try:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             yield
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
         raise LofikitError(
@@ -90,11 +90,11 @@ def working(device: torch.device, options: TorchOptions, training: bool) -> Iter
         torch.backends.cudnn.allow_tf32 = before[1]
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
+def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
     # On a CPU, and on an Apple GPU, torch raises a plain RuntimeError.
     said = str(error).lower()
     return (
-        isinstance(error, torch.cuda.OutOfMemoryError)
+        isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)  # the latter is numpy's
         or "out of memory" in said
         or "can't allocate memory" in said
         or "not enough memory" in said

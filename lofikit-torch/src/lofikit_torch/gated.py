@@ -21,11 +21,20 @@ from lofikit.streaming.arena import ALIGN, Arena
 from lofikit.streaming.processor import compiled, this_processor
 from lofikit.streaming.products import product
 
+THREADS = 2
+"""As many threads of torch's own GRU were measured to be slower; more may not be."""
+
 
 def fits(x: Tensor, units: int) -> bool:
-    """Whether :func:`gated_recurrence` takes it: learning, on a CPU, in float32, whole vectors."""
-    plain = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    return torch.is_grad_enabled() and plain and x.dtype == torch.float32 and units % ALIGN == 0
+    """Whether a layer does well to take :func:`gated_recurrence`, and can.
+
+    It does where it learns, on a CPU with few threads, in float32, with units in whole vectors.
+    """
+    learns = torch.is_grad_enabled() and not torch.compiler.is_compiling()
+    plain = x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    whole = units % ALIGN == 0 and x.numel() > 0
+    few = x.device.type == "cpu" and torch.get_num_threads() <= THREADS
+    return learns and plain and whole and few
 
 
 def gated_recurrence(given: Tensor, before: Tensor, recurrent: Tensor, bias: Tensor) -> Tensor:
@@ -40,7 +49,18 @@ def gated_recurrence(given: Tensor, before: Tensor, recurrent: Tensor, bias: Ten
 
     Returns:
         The states, shape (time, batch, units).
+
+    Raises:
+        ValueError: If shapes do not belong together, or units are not a multiple of 16.
     """
+    time, batch, width = given.shape
+    units = width // 3
+    found = tuple(x.shape for x in (before, recurrent, bias))
+    if found != ((batch, units), (width, units), (width,)) or width % (3 * ALIGN) or not time:
+        raise ValueError(
+            f"{time} frames of {batch} x {width} values do not go with a state, weights and a bias "
+            f"of {', '.join(str(tuple(shape)) for shape in found)}"
+        )
     states: Tensor = _Compiled.apply(given, before, recurrent, bias)
     return states
 
@@ -62,25 +82,27 @@ class _Compiled(torch.autograd.Function):
             given.detach().contiguous().numpy(), sums, gates, last,
         )  # fmt: skip
         states = torch.from_numpy(memory[batch * units : sums].reshape(time, batch, units))
-        ctx.save_for_backward(recurrent, states)
-        ctx.memory, ctx.places = memory, (sums, gates)
+        # Saved by torch, which frees it after the backward pass.
+        ctx.save_for_backward(recurrent, states, torch.from_numpy(memory))
+        ctx.places = sums, gates
         return states
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        recurrent, states = ctx.saved_tensors
+        recurrent, states, kept = ctx.saved_tensors
+        memory = kept.numpy()
         time, batch, units = states.shape
         of_given = np.empty((time, batch, 3 * units), np.float32)
         of_sums = np.empty(of_given.size + batch * units, np.float32)  # and of the state, last
         _run_back(
-            this_processor(), _packed(recurrent.detach()), ctx.memory,
+            this_processor(), _packed(recurrent.detach()), memory,
             gradient.contiguous().numpy(), *ctx.places, of_given, of_sums,
         )  # fmt: skip
         at = of_given.size
         of_before = torch.from_numpy(of_sums[at:].reshape(batch, units))
         rows = torch.from_numpy(of_sums[:at].reshape(time * batch, 3 * units))
-        earlier = torch.from_numpy(ctx.memory[: time * batch * units].reshape(-1, units))
+        earlier = torch.from_numpy(memory[: time * batch * units].reshape(-1, units))
         return torch.from_numpy(of_given), of_before, rows.t() @ earlier, rows.sum(0)
 
 
