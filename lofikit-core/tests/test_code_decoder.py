@@ -179,8 +179,9 @@ def test_each_band_is_smoothed_by_its_own_strokes() -> None:
 
 
 def test_a_stroke_swells_on_after_the_spectrum_that_it_is_told_of() -> None:
-    smoothing = Smoothing(fitted(CodesConfig(onsets=1)), 1)
-    spectra = np.full((1, 40, 257), 0.1, np.float32)
+    codes = fitted(CodesConfig(onsets=1), 22050)
+    smoothing = Smoothing(codes, 1)
+    spectra = np.full((1, 40, codes.span // 2 + 1), 0.1, np.float32)
     spectra[:, 10] = spectra[:, 25] = 1.0  # a swell of two spectra, and another one
     spectra[:, 11:25] = spectra[:, 26:] = 2.0
     spectra[:, 18:25] = 0.1
@@ -191,7 +192,7 @@ def test_a_stroke_swells_on_after_the_spectrum_that_it_is_told_of() -> None:
     smoothed = np.concatenate(parts, axis=1)
     np.testing.assert_allclose(smoothed[:, :18], spectra[:, :18], rtol=1e-5)
     assert smoothed[:, 25].max() < 0.5
-    assert smoothed[:, 26].max() < 0.7
+    assert smoothed[:, 26].max() < 0.5
     assert smoothed[:, 39].min() > 0.5  # no less than what the codes say, in the end
 
 

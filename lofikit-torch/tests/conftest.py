@@ -24,7 +24,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "window": 16,
     },
     "torch/wavenet": {"channels": 6, "skips": 5, "dilations": (1, 2), "window": 16},
-    "torch/samplernn": {"frame": 4, "units": 16, "width": 5, "window": 16},
+    "torch/samplernn": {"frame": 4, "units": 6, "width": 5, "window": 16},
     "torch/lru": {"width": 6, "states": 5, "blocks": 2, "window": 16},
 }
 
